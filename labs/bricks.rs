@@ -1,0 +1,1 @@
+//! The bricks that containers are made of, one chapter each.

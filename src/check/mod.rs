@@ -1,0 +1,3 @@
+//! One run of one exercise: sandbox, run, checkpoints, verdict.
+
+pub mod verdict;

@@ -1,0 +1,1 @@
+//! Expected snapshots: matchers, comparison, and the explanation of a mismatch.

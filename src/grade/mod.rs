@@ -1,0 +1,1 @@
+//! Grading a class. Not built yet: the result document is what it will start from.

@@ -1,0 +1,1 @@
+//! The throw-away machine in which an exercise runs.

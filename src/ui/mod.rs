@@ -1,0 +1,3 @@
+//! Everything that a person reads or types.
+
+pub mod cli;
