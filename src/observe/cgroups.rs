@@ -1,0 +1,174 @@
+//! Cgroup membership and the limits set there, v1 and v2. See cgroups(7) and
+//! the kernel's `admin-guide/cgroup-v1` and `admin-guide/cgroup-v2`.
+
+use std::collections::BTreeMap;
+
+use super::Frame;
+use super::mounts::{self, Line};
+use super::proc::{ProcDir, read_path};
+use crate::state::facts::Cgroup;
+
+/// Files of the unified hierarchy that hold a limit, with the kernel's default.
+const V2: [(&str, &str); 22] = [
+    ("cgroup.freeze", "0"),
+    ("cgroup.max.depth", "max"),
+    ("cgroup.max.descendants", "max"),
+    ("cgroup.type", "domain"),
+    ("cpu.idle", "0"),
+    ("cpu.max", "max 100000"),
+    ("cpu.max.burst", "0"),
+    ("cpu.weight", "100"),
+    ("cpuset.cpus", ""),
+    ("cpuset.cpus.partition", "member"),
+    ("cpuset.mems", ""),
+    ("io.bfq.weight", "default 100"),
+    ("io.max", ""),
+    ("io.weight", "default 100"),
+    ("memory.high", "max"),
+    ("memory.low", "0"),
+    ("memory.max", "max"),
+    ("memory.min", "0"),
+    ("memory.oom.group", "0"),
+    ("memory.swap.max", "max"),
+    ("memory.zswap.max", "max"),
+    ("pids.max", "max"),
+];
+
+/// The same for v1: controller, file, default. `9223372036854771712` is "no
+/// limit" in pages of 4 KiB.
+const V1: [(&str, &str, &str); 20] = [
+    ("blkio", "blkio.throttle.read_bps_device", ""),
+    ("blkio", "blkio.throttle.read_iops_device", ""),
+    ("blkio", "blkio.throttle.write_bps_device", ""),
+    ("blkio", "blkio.throttle.write_iops_device", ""),
+    ("cpu", "cpu.cfs_burst_us", "0"),
+    ("cpu", "cpu.cfs_period_us", "100000"),
+    ("cpu", "cpu.cfs_quota_us", "-1"),
+    ("cpu", "cpu.idle", "0"),
+    ("cpu", "cpu.shares", "1024"),
+    ("cpuset", "cpuset.cpu_exclusive", "0"),
+    ("cpuset", "cpuset.cpus", ""),
+    ("cpuset", "cpuset.mems", ""),
+    ("devices", "devices.list", "a *:* rwm"),
+    ("freezer", "freezer.state", "THAWED"),
+    ("memory", "memory.kmem.limit_in_bytes", NO_LIMIT),
+    ("memory", "memory.limit_in_bytes", NO_LIMIT),
+    ("memory", "memory.memsw.limit_in_bytes", NO_LIMIT),
+    ("memory", "memory.soft_limit_in_bytes", NO_LIMIT),
+    ("net_cls", "net_cls.classid", "0"),
+    ("pids", "pids.max", "max"),
+];
+const NO_LIMIT: &str = "9223372036854771712";
+
+/// The memberships of a process, with the limits where the hierarchy is
+/// mounted for the caller.
+pub fn memberships(text: &str, frame: &Frame) -> BTreeMap<String, Cgroup> {
+    let mounted = ProcDir::open(std::process::id() as i32)
+        .and_then(|own| own.read("mountinfo"))
+        .map(|text| mounts::parse(&text))
+        .unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let (_, line) = line.split_once(':')?;
+            let (controllers, path) = line.split_once(':')?;
+            let hierarchy = match controllers {
+                "" => "unified",
+                controllers => controllers,
+            };
+            let base = frame.cgroup_base.get(hierarchy).map_or("/", String::as_str);
+            let cgroup = Cgroup {
+                path: below(path, base),
+                limits: directory(&mounted, hierarchy, path)
+                    .map(|directory| limits(hierarchy, &directory))
+                    .unwrap_or_default(),
+            };
+            Some((hierarchy.to_string(), cgroup))
+        })
+        .collect()
+}
+
+/// A cgroup path relative to another, `/` for that one itself; unchanged when
+/// it is not below it.
+pub fn below(path: &str, base: &str) -> String {
+    match path.strip_prefix(base.trim_end_matches('/')) {
+        Some("") => "/".into(),
+        Some(rest) if rest.starts_with('/') => rest.into(),
+        _ => path.into(),
+    }
+}
+
+/// The directory of a cgroup, where its hierarchy is mounted.
+pub fn directory(mounted: &[Line], hierarchy: &str, path: &str) -> Option<String> {
+    mounted.iter().find_map(|line| {
+        let it = match line.fs_type.as_str() {
+            "cgroup2" => hierarchy == "unified",
+            "cgroup" => hierarchy
+                .split(',')
+                .all(|word| line.super_options.iter().any(|option| option == word)),
+            _ => false,
+        };
+        let root = line.root.trim_end_matches('/');
+        let rest = path.strip_prefix(root).filter(|_| it)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", line.point))
+    })
+}
+
+fn limits(hierarchy: &str, directory: &str) -> BTreeMap<String, String> {
+    let files: Vec<(&str, &str)> = match hierarchy {
+        "unified" => V2.to_vec(),
+        controllers => V1
+            .iter()
+            .filter(|(controller, _, _)| controllers.split(',').any(|word| word == *controller))
+            .map(|(_, file, default)| (*file, *default))
+            .collect(),
+    };
+    files
+        .into_iter()
+        .filter_map(|(file, default)| {
+            let text = read_path(&format!("{directory}/{file}"))?;
+            let value = text.trim().replace('\n', ", ");
+            (value != default && !inherited(file, &value)).then(|| (file.to_string(), value))
+        })
+        .collect()
+}
+
+/// On v1 a cpuset must be filled before use: one that holds everything that
+/// the machine has limits nothing.
+fn inherited(file: &str, value: &str) -> bool {
+    let all = match file {
+        "cpuset.cpus" => "/sys/devices/system/cpu/online",
+        "cpuset.mems" => "/sys/devices/system/node/online",
+        _ => return false,
+    };
+    read_path(all).is_some_and(|text| text.trim() == value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_told_relative_to_the_frame() {
+        assert_eq!(below("/tp/1/work", "/tp/1"), "/work");
+        assert_eq!(below("/tp/1", "/tp/1"), "/");
+        assert_eq!(below("/tp/10", "/tp/1"), "/tp/10");
+        assert_eq!(below("/a/b", "/"), "/a/b");
+        assert_eq!(below("/", "/"), "/");
+    }
+
+    #[test]
+    fn a_hierarchy_mounted_from_below_its_root_is_found() {
+        let mounted = mounts::parse(
+            "31 1 0:28 /docker/c1 /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
+             32 1 0:29 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+        );
+        let at = |hierarchy, path| directory(&mounted, hierarchy, path);
+        assert_eq!(
+            at("pids", "/docker/c1/x").as_deref(),
+            Some("/sys/fs/cgroup/pids/x")
+        );
+        assert_eq!(at("pids", "/other"), None);
+        assert_eq!(at("unified", "/a").as_deref(), Some("/sys/fs/cgroup/a"));
+        assert_eq!(at("memory", "/a"), None);
+    }
+}

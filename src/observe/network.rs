@@ -1,0 +1,322 @@
+//! Interfaces, addresses and routes of the network namespace that the caller
+//! is in, through netlink. See rtnetlink(7).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
+
+use anyhow::{Context, Result, anyhow};
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{
+    LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteVia,
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use serde::{Deserialize, Serialize};
+
+use super::proc::READ_LIMIT;
+use crate::state::facts::{Interface, Peer};
+
+/// Routing table `main` of ip-route(8).
+const MAIN_TABLE: u32 = 254;
+
+/// What a network namespace shows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Network {
+    pub interfaces: BTreeMap<String, Interface>,
+    pub routes: BTreeSet<String>,
+}
+
+/// Reads the network namespace that the caller is in.
+pub fn read() -> Result<Network> {
+    let mut netlink = Netlink::open()?;
+    let mut request = LinkMessage::default();
+    request
+        .attributes
+        .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let (mut links, mut addresses, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+    netlink.dump(RouteNetlinkMessage::GetLink(request), |reply| {
+        if let RouteNetlinkMessage::NewLink(link) = reply {
+            links.push(link);
+        }
+    })?;
+    let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+    netlink.dump(request, |reply| {
+        if let RouteNetlinkMessage::NewAddress(address) = reply {
+            addresses.push(address);
+        }
+    })?;
+    let request = RouteNetlinkMessage::GetRoute(RouteMessage::default());
+    netlink.dump(request, |reply| {
+        if let RouteNetlinkMessage::NewRoute(route) = reply {
+            routes.push(route);
+        }
+    })?;
+
+    let names: BTreeMap<u32, String> = links
+        .iter()
+        .filter_map(|link| Some((link.header.index, name(link)?)))
+        .collect();
+    let mut interfaces: BTreeMap<String, Interface> = links
+        .iter()
+        .filter_map(|link| Some((name(link)?, interface(link, &names))))
+        .collect();
+    for address in &addresses {
+        let Some(interface) = names
+            .get(&address.header.index)
+            .and_then(|name| interfaces.get_mut(name))
+        else {
+            continue;
+        };
+        interface.addresses.extend(address_text(address));
+    }
+    Ok(Network {
+        interfaces,
+        routes: routes
+            .iter()
+            .flat_map(|route| route_text(route, &names))
+            .collect(),
+    })
+}
+
+/// A netlink socket in the namespace where it was opened.
+struct Netlink {
+    socket: Socket,
+    buffer: Vec<u8>,
+    sequence: u32,
+}
+
+impl Netlink {
+    fn open() -> Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE).context("socket(NETLINK_ROUTE)")?;
+        socket.bind_auto().context("bind(NETLINK_ROUTE)")?;
+        socket
+            .connect(&SocketAddr::new(0, 0))
+            .context("connect(NETLINK_ROUTE)")?;
+        Ok(Self {
+            socket,
+            buffer: vec![0; 64 << 10],
+            sequence: 0,
+        })
+    }
+
+    /// Asks for a whole table and hands over each entry of it, up to the read
+    /// limit (a namespace can hold any number of them).
+    fn dump(
+        &mut self,
+        request: RouteNetlinkMessage,
+        mut take: impl FnMut(RouteNetlinkMessage),
+    ) -> Result<()> {
+        self.sequence += 1;
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        self.socket.send(&bytes, 0).context("send(NETLINK_ROUTE)")?;
+
+        let mut total = 0;
+        loop {
+            let size = self
+                .socket
+                .recv(&mut &mut self.buffer[..], 0)
+                .context("recv(NETLINK_ROUTE)")?;
+            total += size as u64;
+            if total > READ_LIMIT {
+                return Err(anyhow!(
+                    "recv(NETLINK_ROUTE): the table is too large to read"
+                ));
+            }
+            let mut rest = &self.buffer[..size.min(self.buffer.len())];
+            while rest.len() >= 16 {
+                let reply = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                    .map_err(|error| anyhow!("recv(NETLINK_ROUTE): {error}"))?;
+                // Entries are aligned to four bytes.
+                let length = (reply.header.length as usize).next_multiple_of(4);
+                match reply.payload {
+                    NetlinkPayload::Done(_) => return Ok(()),
+                    NetlinkPayload::InnerMessage(entry) => take(entry),
+                    // A family that this kernel lacks has no entries.
+                    NetlinkPayload::Error(error) => match error.raw_code().abs() {
+                        0 | libc::EOPNOTSUPP => return Ok(()),
+                        code => {
+                            let errno = nix::errno::Errno::from_raw(code);
+                            return Err(anyhow!("recv(NETLINK_ROUTE): {errno}"));
+                        }
+                    },
+                    _ => {}
+                }
+                rest = rest.get(length..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+fn name(link: &LinkMessage) -> Option<String> {
+    link.attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        })
+}
+
+fn interface(link: &LinkMessage, names: &BTreeMap<u32, String>) -> Interface {
+    let (mut kind, mut master, mut other, mut elsewhere) = (None, None, None, false);
+    for attribute in &link.attributes {
+        match attribute {
+            LinkAttribute::LinkInfo(infos) => {
+                kind = infos.iter().find_map(|info| match info {
+                    LinkInfo::Kind(kind) => Some(kind.to_string()),
+                    _ => None,
+                });
+            }
+            LinkAttribute::Controller(index) => master = names.get(index).cloned(),
+            LinkAttribute::Link(index) => other = Some(*index),
+            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
+            _ => {}
+        }
+    }
+    let kind = kind.unwrap_or_else(|| match link.header.link_layer_type {
+        LinkLayerType::Loopback => "loopback".into(),
+        layer => format!("{layer:?}").to_lowercase(),
+    });
+    let up = link.header.flags.contains(LinkFlags::Up);
+    Interface {
+        peer: (kind == "veth").then(|| Peer {
+            interface: other
+                .filter(|_| !elsewhere)
+                .and_then(|index| names.get(&index).cloned()),
+            place: if elsewhere { "elsewhere" } else { "here" }.into(),
+        }),
+        kind,
+        state: if up { "up" } else { "down" }.into(),
+        addresses: BTreeSet::new(),
+        master,
+    }
+}
+
+/// `10.0.0.2/24`; nothing for an IPv6 link-local address, which the kernel
+/// makes from the MAC.
+fn address_text(message: &AddressMessage) -> Option<String> {
+    let (mut local, mut address) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(ip) => local = Some(*ip),
+            AddressAttribute::Address(ip) => address = Some(*ip),
+            _ => {}
+        }
+    }
+    let ip = local.or(address)?;
+    let told = match ip {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(ip) => !link_local(ip),
+    };
+    told.then(|| format!("{ip}/{}", message.header.prefix_len))
+}
+
+fn link_local(ip: Ipv6Addr) -> bool {
+    ip.segments()[0] & 0xffc0 == 0xfe80
+}
+
+/// A route of the main table in the words of ip-route(8).
+fn route_text(route: &RouteMessage, names: &BTreeMap<u32, String>) -> Option<String> {
+    let mut table = u32::from(route.header.table);
+    let (mut destination, mut hop, mut metric) = (None, String::new(), 0);
+    let (mut source, mut hops) = (String::new(), String::new());
+    let name = |index: &u32| {
+        names
+            .get(index)
+            .cloned()
+            .unwrap_or_else(|| format!("if{index}"))
+    };
+    let (mut via, mut device) = (String::new(), String::new());
+    for attribute in &route.attributes {
+        match attribute {
+            RouteAttribute::Table(number) => table = *number,
+            RouteAttribute::Destination(to) => destination = Some(address(to)?),
+            RouteAttribute::Gateway(to) => via = format!(" via {}", address(to)?),
+            RouteAttribute::Via(to) => via = format!(" via {}", via_address(to)?),
+            RouteAttribute::Oif(index) => device = format!(" dev {}", name(index)),
+            RouteAttribute::Priority(number) => metric = *number,
+            RouteAttribute::PrefSource(from) => source = format!(" src {}", address(from)?),
+            RouteAttribute::MultiPath(several) => {
+                for one in several {
+                    hops += " nexthop";
+                    for attribute in &one.attributes {
+                        if let RouteAttribute::Gateway(to) = attribute {
+                            hops += &format!(" via {}", address(to)?);
+                        }
+                    }
+                    hops += &format!(
+                        " dev {} weight {}",
+                        name(&one.interface_index),
+                        one.hops + 1
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    hop += &via;
+    hop += &device;
+    if table != MAIN_TABLE || route.header.flags.contains(RouteFlags::Cloned) {
+        return None;
+    }
+    // Every IPv6 interface has these two; they say nothing.
+    if let Some(IpAddr::V6(ip)) = destination
+        && (link_local(ip) || ip.is_multicast())
+    {
+        return None;
+    }
+    let kind = match route.header.kind {
+        RouteType::Unicast => String::new(),
+        kind => format!("{} ", format!("{kind:?}").to_lowercase()),
+    };
+    let length = route.header.destination_prefix_length;
+    let to = match destination {
+        None => "default".into(),
+        Some(ip) if length == if ip.is_ipv4() { 32 } else { 128 } => ip.to_string(),
+        Some(ip) => format!("{ip}/{length}"),
+    };
+    let proto = match route.header.protocol {
+        RouteProtocol::Boot | RouteProtocol::Unspec => String::new(),
+        proto => format!(" proto {}", proto.to_string().to_lowercase()),
+    };
+    let scope = match route.header.scope {
+        RouteScope::Universe => String::new(),
+        RouteScope::NoWhere => " scope nowhere".into(),
+        scope => format!(" scope {scope}"),
+    };
+    let metric = match metric {
+        0 => String::new(),
+        metric => format!(" metric {metric}"),
+    };
+    Some(format!(
+        "{kind}{to}{hop}{proto}{scope}{source}{metric}{hops}"
+    ))
+}
+
+fn address(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(ip) => Some(IpAddr::V4(*ip)),
+        RouteAddress::Inet6(ip) => Some(IpAddr::V6(*ip)),
+        _ => None,
+    }
+}
+
+fn via_address(via: &RouteVia) -> Option<IpAddr> {
+    match via {
+        RouteVia::Inet(ip) => Some(IpAddr::V4(*ip)),
+        RouteVia::Inet6(ip) => Some(IpAddr::V6(*ip)),
+        _ => None,
+    }
+}

@@ -1,0 +1,499 @@
+//! The observer against real processes. As root and as an ordinary user alike:
+//! each scene is played in a user namespace of its own.
+
+use std::io::{BufRead, BufReader, Error};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getegid, geteuid};
+
+use super::*;
+use crate::state::facts::{Id, UnmappedId};
+
+const EVERYTHING: CloneFlags = CloneFlags::CLONE_NEWUSER
+    .union(CloneFlags::CLONE_NEWNS)
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWNET)
+    .union(CloneFlags::CLONE_NEWCGROUP);
+
+/// A shell in namespaces of its own that has played its script and waits.
+struct Scene(Child);
+
+impl Scene {
+    /// `None`, said aloud, where the machine does not allow it.
+    fn play(flags: CloneFlags, script: &str) -> Option<Self> {
+        if let Err(why) = host::user_namespaces() {
+            skipped(&why);
+            return None;
+        }
+        let mut command = Command::new("sh");
+        command
+            .args(["-ec", &format!("{script}\necho ready; read end")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let (uid, gid) = (geteuid(), getegid());
+        // SAFETY: the child makes system calls and writes to three files of
+        // /proc before it runs the shell.
+        unsafe {
+            command.pre_exec(move || {
+                unshare(flags).map_err(Error::from)?;
+                if flags.contains(CloneFlags::CLONE_NEWUSER) {
+                    std::fs::write("/proc/self/setgroups", "deny")?;
+                    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+                    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
+                }
+                Ok(())
+            });
+        }
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        let scene = lines.next();
+        let played = matches!(&scene, Some(Ok(line)) if line == "ready");
+        assert!(played, "the scene was not played: {scene:?}");
+        Some(Self(child))
+    }
+
+    fn pid(&self) -> i32 {
+        self.0.id() as i32
+    }
+
+    fn look(&self) -> Process {
+        process(self.pid(), &Frame::host()).unwrap()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Says aloud that a test did not run; a failure where all must run.
+fn skipped(why: &str) {
+    println!("SKIPPED: {why}");
+    let required = std::env::var("TP_REQUIRE_PEERS").is_ok_and(|value| value == "1");
+    assert!(!required, "{why}");
+}
+
+fn has(program: &str) -> bool {
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path)
+            .chain([std::path::PathBuf::from("/usr/sbin"), "/sbin".into()])
+            .any(|dir| dir.join(program).exists())
+    });
+    if !found {
+        skipped(&format!("no `{program}` on this machine"));
+    }
+    found
+}
+
+fn own(kind: NamespaceKind) -> NamespaceId {
+    Namespace::own(kind).unwrap().id
+}
+
+fn set<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
+    words.map(String::from).into()
+}
+
+#[test]
+fn the_caller_itself_is_told_as_it_is() {
+    let this = process(std::process::id() as i32, &Frame::host()).unwrap();
+    for kind in [NamespaceKind::Uts, NamespaceKind::Net, NamespaceKind::User] {
+        assert_eq!(this.namespaces[&kind], own(kind));
+    }
+    let uname = nix::sys::utsname::uname().unwrap();
+    assert_eq!(this.view.hostname.as_str(), uname.nodename());
+    assert_eq!(this.pids, [] as [u32; 0]);
+    assert_eq!(this.uid.effective, Id::Mapped(geteuid().as_raw()));
+    let cwd = std::env::current_dir().unwrap();
+    assert_eq!(this.cwd, cwd.to_str().unwrap());
+    let (soft, _) =
+        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
+    assert!(this.limits["nofile"].starts_with(&format!("{soft}:")));
+    assert!(this.view.mounts.contains_key("/"));
+    assert!(this.view.interfaces.contains_key("lo"));
+    assert!(!this.namespaces.contains_key(&NamespaceKind::PidForChildren));
+}
+
+#[test]
+fn a_new_host_name_is_seen_inside_and_the_callers_stays() {
+    if !has("domainname") {
+        return;
+    }
+    let before = process(std::process::id() as i32, &Frame::host()).unwrap();
+    let Some(scene) = Scene::play(EVERYTHING, "hostname tp-observed; domainname lab") else {
+        return;
+    };
+    let seen = scene.look();
+    assert_eq!(seen.view.hostname, "tp-observed");
+    assert_eq!(seen.view.domainname, "lab");
+    assert_ne!(
+        seen.namespaces[&NamespaceKind::Uts],
+        own(NamespaceKind::Uts)
+    );
+    let after = process(std::process::id() as i32, &Frame::host()).unwrap();
+    assert_eq!(after.view.hostname, before.view.hostname);
+    assert_eq!(after.namespaces, before.namespaces);
+}
+
+#[test]
+fn namespaces_made_with_a_user_namespace_belong_to_it() {
+    let Some(scene) = Scene::play(EVERYTHING, "") else {
+        return;
+    };
+    let seen = scene.look();
+    let expected: BTreeSet<_> = [
+        NamespaceKind::Cgroup,
+        NamespaceKind::Ipc,
+        NamespaceKind::Mnt,
+        NamespaceKind::Net,
+        NamespaceKind::Uts,
+    ]
+    .into();
+    assert_eq!(seen.owned_namespaces, expected);
+    assert_eq!(
+        seen.namespaces[&NamespaceKind::Pid],
+        own(NamespaceKind::Pid)
+    );
+    assert_eq!(seen.uid.real, Id::Mapped(0));
+    assert_eq!(seen.gid.filesystem, Id::Mapped(0));
+    assert_eq!(seen.uid_map, [format!("0 {} 1", geteuid())]);
+    assert_eq!(seen.setgroups, "deny");
+    assert!(seen.capabilities.effective.contains("sys_admin"));
+    // In its new network namespace nothing is up.
+    assert_eq!(seen.view.interfaces["lo"].kind, "loopback");
+    assert_eq!(seen.view.interfaces["lo"].state, "down");
+    assert_eq!(seen.view.routes, BTreeSet::new());
+}
+
+#[test]
+fn an_id_without_a_mapping_is_told_as_unmapped() {
+    if !geteuid().is_root() {
+        return skipped("only root can start a process with a group that is not mapped");
+    }
+    let mut command = Command::new("sleep");
+    command.arg("100").gid(12345).uid(12345);
+    // SAFETY: one system call between fork and exec.
+    unsafe {
+        command.pre_exec(|| unshare(CloneFlags::CLONE_NEWUSER).map_err(Error::from));
+    }
+    let scene = Scene(command.spawn().unwrap());
+    let seen = scene.look();
+    assert_eq!(seen.uid.real, Id::Unmapped(UnmappedId::Unmapped));
+    assert_eq!(seen.uid_map, [] as [String; 0]);
+}
+
+#[test]
+fn a_nested_user_namespace_is_told_in_its_parents_terms() {
+    if !has("unshare") {
+        return;
+    }
+    // The outer one calls its root 0; the inner one calls that 7.
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "unshare --user --map-user=7 --map-group=8 sh -c 'echo ready; read end'",
+    ) else {
+        return;
+    };
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", scene.pid()))
+        .unwrap_or_default();
+    let Some(inner) = children.split_whitespace().next() else {
+        return skipped("this kernel tells no children (CONFIG_PROC_CHILDREN)");
+    };
+    let seen = process(inner.parse().unwrap(), &Frame::host()).unwrap();
+    assert_eq!(seen.uid_map, ["7 0 1"]);
+    assert_eq!(seen.gid_map, ["8 0 1"]);
+    assert_eq!(seen.uid.effective, Id::Mapped(7));
+    // Its other namespaces belong to the outer one: its capabilities do not
+    // count in them, and still the observer can look.
+    assert_eq!(seen.owned_namespaces, BTreeSet::new());
+    assert_ne!(
+        seen.namespaces[&NamespaceKind::Net],
+        own(NamespaceKind::Net)
+    );
+}
+
+#[test]
+fn after_unshare_pid_the_children_have_another_namespace() {
+    let Some(scene) = Scene::play(
+        CloneFlags::CLONE_NEWUSER.union(CloneFlags::CLONE_NEWPID),
+        "",
+    ) else {
+        return;
+    };
+    let seen = scene.look();
+    assert_eq!(
+        seen.namespaces[&NamespaceKind::Pid],
+        own(NamespaceKind::Pid)
+    );
+    assert_ne!(
+        seen.namespaces.get(&NamespaceKind::PidForChildren),
+        seen.namespaces.get(&NamespaceKind::Pid)
+    );
+    assert!(seen.namespaces.contains_key(&NamespaceKind::PidForChildren));
+}
+
+#[test]
+fn a_chroot_and_its_directory_are_told_as_paths_of_the_mount_namespace() {
+    if !has("chroot") {
+        return;
+    }
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "mount -t tmpfs -o size=1m,mode=755 scene /mnt
+         mkdir -p /mnt/root/usr; mount --rbind /usr /mnt/root/usr
+         for name in bin lib lib64; do
+             if test -h /$name; then ln -s usr/$name /mnt/root/$name; fi
+             if test -d /$name && ! test -h /$name; then
+                 mkdir /mnt/root/$name; mount --rbind /$name /mnt/root/$name; fi
+         done
+         exec chroot /mnt/root sh -c 'cd /usr; echo ready; read end'",
+    ) else {
+        return;
+    };
+    let seen = scene.look();
+    assert_eq!(seen.root, "/mnt/root");
+    assert_eq!(seen.cwd, "/mnt/root/usr");
+    // Only what lies below its root can it reach.
+    assert!(seen.view.mounts.contains_key("/usr"));
+    assert!(!seen.view.mounts.contains_key("/mnt"));
+}
+
+#[test]
+fn mounts_are_told_with_options_root_stack_and_propagation() {
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "mount --make-rprivate /
+         mount -t tmpfs -o size=1m,nosuid,mode=700 lower /mnt
+         mkdir /mnt/a /mnt/b
+         mount --bind /mnt/a /mnt/b; mount -o remount,bind,ro,nosuid /mnt/b
+         mount --make-shared /mnt/b
+         mount -t tmpfs upper /mnt/a; mount -t tmpfs uppermost /mnt/a",
+    ) else {
+        return;
+    };
+    let seen = scene.look().view;
+    assert_eq!(seen.propagation, "private");
+    let lower = &seen.mounts["/mnt"];
+    assert_eq!(
+        (lower.fs_type.as_str(), lower.source.as_str()),
+        ("tmpfs", "lower")
+    );
+    assert_eq!(lower.options, set(["nosuid"]));
+    assert_eq!(lower.super_options, set(["size=1024k", "mode=700"]));
+    assert_eq!(lower.propagation, None);
+    let bound = &seen.mounts["/mnt/b"];
+    assert_eq!(bound.root.as_deref(), Some("/a"));
+    assert_eq!(bound.options, set(["ro", "nosuid"]));
+    assert_eq!(bound.propagation.as_deref(), Some("shared"));
+    assert_eq!(seen.mounts["/mnt/a"].source, "upper");
+    assert_eq!(seen.mounts["/mnt/a (2)"].source, "uppermost");
+}
+
+#[test]
+fn interfaces_addresses_routes_and_peers_are_told() {
+    if !has("ip") {
+        return;
+    }
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "PATH=$PATH:/usr/sbin:/sbin
+         ip link set lo up
+         ip link add left type veth peer name right
+         ip link add lan type bridge
+         ip link set left master lan
+         ip address add 10.9.0.2/24 dev right
+         ip link set right up; ip link set lan up; ip link set left up
+         ip route add default via 10.9.0.1 dev right
+         ip route add unreachable 10.8.0.0/16",
+    ) else {
+        return;
+    };
+    let seen = scene.look().view;
+    let right = &seen.interfaces["right"];
+    assert_eq!((right.kind.as_str(), right.state.as_str()), ("veth", "up"));
+    assert_eq!(right.addresses, set(["10.9.0.2/24"]));
+    let peer = right.peer.as_ref().unwrap();
+    assert_eq!(
+        (peer.interface.as_deref(), peer.place.as_str()),
+        (Some("left"), "here")
+    );
+    assert_eq!(seen.interfaces["left"].master.as_deref(), Some("lan"));
+    assert_eq!(seen.interfaces["lan"].kind, "bridge");
+    assert_eq!(
+        seen.interfaces["lo"].addresses,
+        match std::path::Path::new("/proc/net/if_inet6").exists() {
+            true => set(["127.0.0.1/8", "::1/128"]),
+            false => set(["127.0.0.1/8"]),
+        }
+    );
+    let routes: BTreeSet<_> = seen
+        .routes
+        .iter()
+        .filter(|route| route.contains("10."))
+        .collect();
+    assert_eq!(
+        routes.into_iter().cloned().collect::<BTreeSet<_>>(),
+        set([
+            "10.9.0.0/24 dev right proto kernel scope link src 10.9.0.2",
+            "default via 10.9.0.1 dev right",
+            "unreachable 10.8.0.0/16",
+        ])
+    );
+}
+
+#[test]
+fn named_network_namespaces_and_a_peer_elsewhere_are_told() {
+    if !has("ip") {
+        return;
+    }
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "PATH=$PATH:/usr/sbin:/sbin
+         mount -t tmpfs run /run; mkdir /run/netns
+         touch /run/netns/red; mount --bind /proc/self/ns/net /run/netns/red
+         ip netns add blue
+         ip link add eth0 type veth peer name eth1
+         ip link set eth1 netns blue",
+    ) else {
+        return;
+    };
+    let seen = scene.look();
+    let named = &seen.view.network_namespaces;
+    assert_eq!(named["red"], seen.namespaces[&NamespaceKind::Net]);
+    assert_ne!(named["blue"], named["red"]);
+    let blue = &seen.view.mounts["/run/netns/blue"];
+    assert_eq!(blue.fs_type, "nsfs");
+    assert_eq!(blue.namespace, Some(named["blue"]));
+    let peer = seen.view.interfaces["eth0"].peer.as_ref().unwrap();
+    assert_eq!(
+        (peer.interface.as_deref(), peer.place.as_str()),
+        (None, "elsewhere")
+    );
+    assert!(!seen.view.interfaces.contains_key("eth1"));
+}
+
+#[test]
+fn ipc_objects_are_seen_where_they_are_and_nowhere_else() {
+    if !has("ipcmk") {
+        return;
+    }
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "ipcmk -M 4096 -p 0640 >/dev/null; ipcmk -S 3 >/dev/null; ipcmk -Q >/dev/null
+         mkdir /tmp/mq-$$ && mount -t mqueue mqueue /tmp/mq-$$ && touch /tmp/mq-$$/jobs
+         umount /tmp/mq-$$; rmdir /tmp/mq-$$",
+    ) else {
+        return;
+    };
+    let seen = scene.look().view.ipc;
+    let only = |table: &BTreeMap<String, crate::state::facts::IpcObject>| {
+        assert_eq!(table.len(), 1);
+        table.values().next().cloned().unwrap()
+    };
+    assert_eq!(only(&seen.shared_memory).size, 4096);
+    assert_eq!(only(&seen.shared_memory).mode, "0640");
+    assert_eq!(only(&seen.semaphores).size, 3);
+    assert_eq!(only(&seen.message_queues).size, 0);
+    assert_eq!(seen.posix_queues["/jobs"].size, 0);
+    let Some(other) = Scene::play(EVERYTHING, "") else {
+        return;
+    };
+    assert_eq!(other.look().view.ipc, Default::default());
+}
+
+#[test]
+fn a_process_that_has_ended_is_gone() {
+    let mut child = Command::new("true").spawn().unwrap();
+    let pid = child.id() as i32;
+    // Not yet waited for, it is a zombie; then it is not there at all.
+    while !std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .unwrap()
+        .contains("State:\tZ")
+    {
+        std::thread::yield_now();
+    }
+    let zombie = process(pid, &Frame::host()).unwrap_err();
+    assert_eq!(zombie.to_string(), format!("process {pid} is gone"));
+    child.wait().unwrap();
+    let gone = process(pid, &Frame::host()).unwrap_err();
+    assert_eq!(gone.to_string(), format!("process {pid} is gone"));
+    assert!(Handles::of(pid).is_err());
+}
+
+#[test]
+fn a_machine_is_seen_through_its_handles_after_its_process() {
+    if !has("hostname") {
+        return;
+    }
+    let Some(scene) = Scene::play(EVERYTHING, "hostname left-behind; mount -t tmpfs kept /mnt")
+    else {
+        return;
+    };
+    let handles = Handles::of(scene.pid()).unwrap();
+    drop(scene);
+    let seen = machine(&handles, &Frame::host()).unwrap();
+    assert_eq!(seen.view.hostname, "left-behind");
+    assert_eq!(seen.view.mounts["/mnt"].source, "kept");
+}
+
+#[test]
+fn a_checkpoint_tells_the_process_and_the_machine_around_it() {
+    if !has("unshare") || !has("hostname") {
+        return;
+    }
+    // The machine: the first process of a PID namespace. The process: a shell
+    // in a UTS namespace of its own below it.
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "hostname machine
+         exec unshare --fork --kill-child --pid --mount-proc sh -c '
+            sleep 1000 &
+            unshare --uts sh -c \"
+                hostname inner; echo ready; read end\"; true'",
+    ) else {
+        return;
+    };
+    let child = |pid: i32| -> Vec<i32> {
+        std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(|pid| pid.parse().unwrap())
+            .collect()
+    };
+    let Some(&init) = child(scene.pid()).first() else {
+        return skipped("this kernel tells no children (CONFIG_PROC_CHILDREN)");
+    };
+    let inner = *child(init).last().unwrap();
+    let handles = Handles::of(init).unwrap();
+    let frame = Frame {
+        pid_depth: 1,
+        join_user: Some(handles.user().try_clone_to_owned().unwrap()),
+        ..Frame::host()
+    };
+    let seen = checkpoint(inner, &handles, &frame).unwrap();
+    let (process, machine) = (seen.process.unwrap(), seen.machine.unwrap());
+    assert_eq!(process.view.hostname, "inner");
+    assert_eq!(machine.view.hostname, "machine");
+    assert_eq!(process.pids, [] as [u32; 0]);
+    assert_eq!(machine.processes, ["sh", "sleep"]);
+    assert_eq!(process.view.mounts, machine.view.mounts);
+    // Each by itself tells the same.
+    assert_eq!(super::process(inner, &frame).unwrap(), process);
+    assert_eq!(super::machine(&handles, &frame).unwrap(), machine);
+    // Not known to be the first process, the namespace's members are searched.
+    let searched = processes::alive(
+        &Handles {
+            first: false,
+            ..Handles::of(init).unwrap()
+        },
+        &Frame {
+            hidden_pids: [init].into(),
+            ..Frame::host()
+        },
+    );
+    assert_eq!(searched, machine.processes);
+}
