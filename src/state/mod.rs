@@ -2,6 +2,14 @@
 //!
 //! Pure: nothing in this room opens a file or makes a system call.
 //!
-//! - [`facts`]: the typed state that `observe` fills in.
+//! - [`facts`]: the typed state that `observe` fills in;
+//! - [`vocabulary`]: every fact of it in one table, from which the rest derives;
+//! - [`difference`]: what changed since a baseline;
+//! - [`symbols`]: names for the namespaces in it.
 
+pub mod difference;
 pub mod facts;
+pub mod symbols;
+pub mod vocabulary;
+
+pub use difference::difference;

@@ -1,0 +1,401 @@
+//! Why a fact does not hold, told from its kind and from what the kernel holds.
+//!
+//! The texts are in `texts/en.yaml`: for each kind a title and a meaning, for
+//! each way to miss it what the kernel holds and the likely cause.
+
+use serde_json::Value;
+
+use super::texts::{Texts, fill};
+use crate::check::verdict::Explanation;
+use crate::state::vocabulary::{Fact, FactKind};
+
+/// How a fact can fail to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// Still as in the baseline, where a change was expected.
+    Unchanged,
+    /// Not as expected.
+    Different,
+    /// Changed, where no change was expected.
+    Unexpected,
+    /// An entry of a table is not there.
+    MissingEntry,
+    /// An entry of a table is there, and should not be.
+    ExtraEntry,
+    /// Elements of a set are not there.
+    MissingElement,
+    /// Elements of a set are there, and should not be.
+    ExtraElement,
+    /// The machine's own state changed.
+    Leaked,
+}
+
+impl How {
+    pub const ALL: [Self; 8] = [
+        Self::Unchanged,
+        Self::Different,
+        Self::Unexpected,
+        Self::MissingEntry,
+        Self::ExtraEntry,
+        Self::MissingElement,
+        Self::ExtraElement,
+        Self::Leaked,
+    ];
+
+    /// In the key of a text.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Different => "different",
+            Self::Unexpected => "unexpected",
+            Self::MissingEntry => "missing_entry",
+            Self::ExtraEntry => "extra_entry",
+            Self::MissingElement => "missing_element",
+            Self::ExtraElement => "extra_element",
+            Self::Leaked => "leaked",
+        }
+    }
+}
+
+/// One fact, or one part of it, that does not hold. Values are in symbols.
+#[derive(Clone, Debug)]
+pub struct Mismatch {
+    pub kind: FactKind,
+    pub how: How,
+    /// Below the checkpoint.
+    pub path: String,
+    /// The key of the entry that it is or belongs to.
+    pub entry: Option<String>,
+    /// Whether it is the machine's.
+    pub machine: bool,
+    pub expected: Option<Value>,
+    pub found: Option<Value>,
+    pub baseline: Option<Value>,
+    pub missing: Vec<String>,
+    pub extra: Vec<String>,
+}
+
+/// Whether a change of it in the machine has an explanation of its own: what
+/// the process and the machine both have.
+pub fn leaks(kind: FactKind) -> bool {
+    matches!(
+        kind,
+        FactKind::Hostname
+            | FactKind::Domainname
+            | FactKind::Propagation
+            | FactKind::Mount
+            | FactKind::Interface
+            | FactKind::Route
+            | FactKind::NetworkNamespace
+            | FactKind::SharedMemory
+            | FactKind::Semaphores
+            | FactKind::MessageQueues
+            | FactKind::PosixQueues
+    )
+}
+
+/// A few words that name the fact.
+pub fn title(texts: &Texts, fact: &Fact) -> String {
+    let entry = fact.entry.as_deref().unwrap_or_default();
+    let last = fact.path.last().map_or("", String::as_str);
+    let key = Key::of(fact.kind);
+    let mut values = key.values(texts);
+    values.push(("entry", entry.to_owned()));
+    values.push(("field", last.to_owned()));
+    let title = key
+        .find(texts, "title")
+        .map_or_else(|| fact.id(), |text| filled(text, &values));
+    if fact.is_machines() {
+        texts.message("check.of_the_machine", &[("title", &title)])
+    } else {
+        title
+    }
+}
+
+/// Explains the first mismatch, and names the others. `change` is all that
+/// changed at the checkpoint.
+pub fn explain(texts: &Texts, mismatches: &[Mismatch], change: &Value) -> Explanation {
+    let Some((first, others)) = mismatches.split_first() else {
+        return Explanation::default();
+    };
+    let mut explanation = explain_one(texts, first, change);
+    if !others.is_empty() {
+        let paths: Vec<&str> = others.iter().map(|other| other.path.as_str()).collect();
+        let also = texts.message("check.also", &[("facts", &paths.join(", "))]);
+        explanation.what = format!("{} {also}", explanation.what);
+    }
+    explanation
+}
+
+fn explain_one(texts: &Texts, mismatch: &Mismatch, change: &Value) -> Explanation {
+    let key = Key::of(mismatch.kind);
+    let how = special_case(mismatch, change).unwrap_or(mismatch.how.key());
+    let mut values = key.values(texts);
+    let told = |value: &Option<Value>| match value {
+        Some(value) => tell(value),
+        None => texts.message("check.nothing", &[]),
+    };
+    values.extend([
+        ("expected", told(&mismatch.expected)),
+        ("found", told(&mismatch.found)),
+        ("baseline", told(&mismatch.baseline)),
+        ("entry", mismatch.entry.clone().unwrap_or_default()),
+        (
+            "field",
+            mismatch
+                .path
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        ),
+        ("missing", list(&mismatch.missing)),
+        ("extra", list(&mismatch.extra)),
+        ("allows", allows(texts, mismatch)),
+    ]);
+    let part = |part: &str| {
+        let text = key
+            .find(texts, &format!("{how}.{part}"))
+            .or_else(|| key.find(texts, &format!("{}.{part}", mismatch.how.key())))
+            .or_else(|| key.find(texts, part));
+        text.map(|text| filled(text, &values)).unwrap_or_default()
+    };
+    Explanation {
+        what: part("what"),
+        meaning: part("meaning"),
+        cause: part("cause"),
+        man: mismatch
+            .kind
+            .man()
+            .iter()
+            .map(|&page| page.to_owned())
+            .collect(),
+    }
+}
+
+/// Mismatches that tell more when the rest of the change is looked at.
+fn special_case(mismatch: &Mismatch, change: &Value) -> Option<&'static str> {
+    use crate::state::facts::NamespaceKind::{Pid, Time};
+    let changed = |path: &str| change.pointer(path).is_some();
+    match (mismatch.kind, mismatch.how) {
+        (FactKind::Namespace(Pid), How::Unchanged)
+            if changed("/process/namespaces/pid_for_children") =>
+        {
+            Some("not_forked")
+        }
+        (FactKind::Namespace(Time), How::Unchanged)
+            if changed("/process/namespaces/time_for_children") =>
+        {
+            Some("not_forked")
+        }
+        (FactKind::UidMap | FactKind::GidMap, How::Different) => {
+            is_swapped(mismatch).then_some("swapped")
+        }
+        (FactKind::ExitStatus, How::Different) if changed("/exit/signal") => Some("signalled"),
+        _ => None,
+    }
+}
+
+/// Whether a map has inside and outside exchanged.
+fn is_swapped(mismatch: &Mismatch) -> bool {
+    let lines = |value: &Option<Value>| -> Vec<Vec<String>> {
+        let list = value
+            .as_ref()
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        list.iter()
+            .filter_map(Value::as_str)
+            .map(|line| line.split_whitespace().map(str::to_owned).collect())
+            .collect()
+    };
+    let (mut expected, found) = (lines(&mismatch.expected), lines(&mismatch.found));
+    for line in &mut expected {
+        if line.len() == 3 {
+            line.swap(0, 1);
+        }
+    }
+    !found.is_empty() && expected == found
+}
+
+/// What the capabilities in question let a process do.
+fn allows(texts: &Texts, mismatch: &Mismatch) -> String {
+    let named = mismatch.extra.iter().chain(&mismatch.missing);
+    let lines: Vec<String> = named
+        .take(3)
+        .filter_map(|name| {
+            let text = texts.get(&format!("capability.{name}"))?;
+            Some(format!("{name}: {text}"))
+        })
+        .collect();
+    lines.join("; ")
+}
+
+/// A fact that was not looked at, because of one that it depends on.
+pub fn skipped(texts: &Texts, checkpoint: &str, on: &str) -> Explanation {
+    explanation(texts, "skipped", &[("on", &format!("{checkpoint}.{on}"))])
+}
+
+/// A fact of a checkpoint that was not reached.
+pub fn skipped_unreached(texts: &Texts, checkpoint: &str) -> Explanation {
+    explanation(texts, "skipped_unreached", &[("checkpoint", checkpoint)])
+}
+
+/// A checkpoint that was not reached, and how the program ended instead.
+pub fn not_reached(texts: &Texts, checkpoint: &str, exit: Option<&Value>) -> Explanation {
+    let part = |name: &str| exit.and_then(|exit| exit.get(name)).map(tell);
+    let (key, value) = match (part("status"), part("signal")) {
+        (_, Some(signal)) => ("not_reached_signal", signal),
+        (Some(status), _) => ("not_reached_status", status),
+        _ => ("not_reached", String::new()),
+    };
+    explanation(texts, key, &[("checkpoint", checkpoint), ("exit", &value)])
+}
+
+/// An explanation made of the general messages.
+pub(super) fn explanation(texts: &Texts, key: &str, values: &[(&str, &str)]) -> Explanation {
+    let part = |part: &str| texts.message(&format!("check.{key}.{part}"), values);
+    Explanation {
+        what: part("what"),
+        meaning: part("meaning"),
+        cause: part("cause"),
+        man: Vec::new(),
+    }
+}
+
+/// What a kind means, without a mismatch.
+pub(super) fn meaning(texts: &Texts, kind: FactKind) -> String {
+    let key = Key::of(kind);
+    let text = key.find(texts, "meaning");
+    text.map(|text| filled(text, &key.values(texts)))
+        .unwrap_or_default()
+}
+
+/// Where the texts of a kind are: its own, else those of its family, whose
+/// words the kind then gives.
+struct Key {
+    family: &'static str,
+    member: Option<&'static str>,
+}
+
+impl Key {
+    fn of(kind: FactKind) -> Self {
+        let plain = |family| Self {
+            family,
+            member: None,
+        };
+        let member = |family, member| Self {
+            family,
+            member: Some(member),
+        };
+        match kind {
+            FactKind::Namespace(kind) => member("namespace", kind.name()),
+            FactKind::Capabilities(set) => member("capabilities", set.name()),
+            FactKind::SharedMemory => member("ipc_object", "shared_memory"),
+            FactKind::Semaphores => member("ipc_object", "semaphores"),
+            FactKind::MessageQueues => member("ipc_object", "message_queues"),
+            FactKind::PosixQueues => member("ipc_object", "posix_queues"),
+            FactKind::OwnedNamespaces => plain("owned_namespaces"),
+            FactKind::Hostname => plain("hostname"),
+            FactKind::Domainname => plain("domainname"),
+            FactKind::Pids => plain("pids"),
+            FactKind::TimeOffset => plain("time_offset"),
+            FactKind::UserId => plain("user_id"),
+            FactKind::GroupId => plain("group_id"),
+            FactKind::Groups => plain("groups"),
+            FactKind::UidMap => plain("uid_map"),
+            FactKind::GidMap => plain("gid_map"),
+            FactKind::Setgroups => plain("setgroups"),
+            FactKind::NoNewPrivs => plain("no_new_privs"),
+            FactKind::Seccomp => plain("seccomp"),
+            FactKind::SeccompFilters => plain("seccomp_filters"),
+            FactKind::Securebits => plain("securebits"),
+            FactKind::Root => plain("root"),
+            FactKind::Cwd => plain("cwd"),
+            FactKind::Propagation => plain("propagation"),
+            FactKind::Mount => plain("mount"),
+            FactKind::MountType => plain("mount_type"),
+            FactKind::MountSource => plain("mount_source"),
+            FactKind::MountRoot => plain("mount_root"),
+            FactKind::MountNamespace => plain("mount_namespace"),
+            FactKind::MountOptions => plain("mount_options"),
+            FactKind::SuperOptions => plain("super_options"),
+            FactKind::MountPropagation => plain("mount_propagation"),
+            FactKind::Cgroup => plain("cgroup"),
+            FactKind::CgroupPath => plain("cgroup_path"),
+            FactKind::CgroupLimit => plain("cgroup_limit"),
+            FactKind::Interface => plain("interface"),
+            FactKind::InterfaceKind => plain("interface_kind"),
+            FactKind::InterfaceState => plain("interface_state"),
+            FactKind::InterfaceAddresses => plain("interface_addresses"),
+            FactKind::InterfaceMaster => plain("interface_master"),
+            FactKind::PeerInterface => plain("peer_interface"),
+            FactKind::PeerPlace => plain("peer_place"),
+            FactKind::Route => plain("route"),
+            FactKind::NetworkNamespace => plain("network_namespace"),
+            FactKind::IpcSize => plain("ipc_size"),
+            FactKind::IpcMode => plain("ipc_mode"),
+            FactKind::ResourceLimit => plain("resource_limit"),
+            FactKind::Processes => plain("processes"),
+            FactKind::ExitStatus => plain("exit_status"),
+            FactKind::ExitSignal => plain("exit_signal"),
+        }
+    }
+
+    fn find<'a>(&self, texts: &'a Texts, rest: &str) -> Option<&'a str> {
+        let own = self
+            .member
+            .and_then(|member| texts.get(&format!("{}.members.{member}.{rest}", self.family)));
+        own.or_else(|| texts.get(&format!("{}.{rest}", self.family)))
+    }
+
+    /// The words that the member gives to the texts of its family.
+    fn values(&self, texts: &Texts) -> Vec<(&'static str, String)> {
+        let Some(member) = self.member else {
+            return Vec::new();
+        };
+        let mut values = vec![("member", member.to_owned())];
+        for word in ["name", "holds", "flag", "rule", "look", "mend"] {
+            let key = format!("{}.members.{member}.words.{word}", self.family);
+            if let Some(text) = texts.get(&key) {
+                values.push((word, text.to_owned()));
+            }
+        }
+        values
+    }
+}
+
+fn filled(text: &str, values: &[(&'static str, String)]) -> String {
+    let values: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    fill(text, &values)
+}
+
+/// A value in a sentence.
+pub(super) fn tell(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.is_empty() => "\"\"".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.is_empty() => "[]".into(),
+        Value::Array(values) => values.iter().map(tell).collect::<Vec<_>>().join(", "),
+        Value::Object(map) => {
+            let pairs = map
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", tell(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The first few of many.
+fn list(names: &[String]) -> String {
+    match names {
+        [few @ .., _, _] if few.len() > 6 => {
+            format!("{}, … ({})", names[..6].join(", "), names.len())
+        }
+        names => names.join(", "),
+    }
+}

@@ -1,0 +1,313 @@
+//! The expected snapshot of a run, as the text of `expected.yaml`.
+
+use std::fmt::Write;
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::parse::Expected;
+use super::pattern::{CgroupVersion, Pattern, Tree};
+use super::run::{Changes, Run};
+use crate::state::difference::ABSENT;
+use crate::state::vocabulary::{OBSERVATION, Shape, ValueType, value_at};
+
+/// A line of a recorded snapshot is not longer.
+const WIDTH: usize = 88;
+
+/// Records what changed in the run. Where `previous` has a matcher that still
+/// fits, or a pattern for the other cgroup version, that is kept.
+///
+/// # Errors
+///
+/// When two checkpoints of the run have the same name.
+pub fn record(run: &Run, previous: Option<&Expected>, ignore: &[String]) -> Result<String> {
+    for (index, (name, _)) in run.checkpoints.iter().enumerate() {
+        if run.checkpoints[..index]
+            .iter()
+            .any(|(other, _)| other == name)
+        {
+            bail!("checkpoint `{name}` was reached twice; give each its own name");
+        }
+    }
+    let changes = Changes::of(run, ignore);
+    let mut text = String::new();
+    for checkpoint in &changes.checkpoints {
+        let recorder = Recorder {
+            changes: &changes,
+            observed: &checkpoint.observed,
+            version: CgroupVersion::of(&changes.baseline),
+        };
+        let earlier = previous.and_then(|expected| expected.get(&checkpoint.name));
+        let group = Shape::Group(OBSERVATION);
+        let tree = recorder.tree(group, &checkpoint.change, &mut Vec::new(), earlier);
+        write_pair(&mut text, 0, &checkpoint.name, &tree);
+    }
+    Ok(text)
+}
+
+struct Recorder<'a> {
+    changes: &'a Changes,
+    observed: &'a Value,
+    version: CgroupVersion,
+}
+
+impl Recorder<'_> {
+    fn tree(
+        &self,
+        shape: Shape,
+        change: &Value,
+        path: &mut Vec<String>,
+        previous: Option<&Tree>,
+    ) -> Tree {
+        if let Some(Tree::Pattern(Pattern::ByCgroup { v1, v2 })) = previous {
+            let (mut v1, mut v2) = (v1.clone(), v2.clone());
+            let mine = if self.version == CgroupVersion::V1 {
+                &mut v1
+            } else {
+                &mut v2
+            };
+            *mine = Some(Box::new(self.tree(shape, change, path, mine.as_deref())));
+            return Tree::Pattern(Pattern::ByCgroup { v1, v2 });
+        }
+        if change == ABSENT && value_at(self.observed, path).is_none() {
+            return Tree::Pattern(Pattern::Absent);
+        }
+        match (shape, change) {
+            (Shape::Group(fields), Value::Object(map)) => {
+                let known = fields
+                    .iter()
+                    .map(|field| (field.name.to_owned(), field.shape));
+                self.branches(known.collect(), map, path, previous)
+            }
+            (Shape::Table(kind, entries), Value::Object(map)) => {
+                let mut keys: Vec<String> = map.keys().cloned().collect();
+                if let Some(Tree::Branch(branches)) = previous {
+                    keys.extend(branches.iter().map(|(key, _)| key.clone()));
+                }
+                keys.sort();
+                keys.dedup();
+                let known = keys.into_iter().map(|key| (key, entries.shape(kind)));
+                self.branches(known.collect(), map, path, previous)
+            }
+            (Shape::Leaf(..) | Shape::List(..), _) => self.leaf(shape, change, path, previous),
+            (Shape::Set(..), Value::Object(map)) => {
+                let list = |name: &str| {
+                    map.get(name)
+                        .and_then(Value::as_array)
+                        .cloned()
+                        .unwrap_or_default()
+                };
+                let (added, removed) = (list("added"), list("removed"));
+                Tree::Pattern(Pattern::Changed { added, removed })
+            }
+            _ => Tree::Pattern(Pattern::Exactly(change.clone())),
+        }
+    }
+
+    fn branches(
+        &self,
+        known: Vec<(String, Shape)>,
+        map: &serde_json::Map<String, Value>,
+        path: &mut Vec<String>,
+        previous: Option<&Tree>,
+    ) -> Tree {
+        let mut branches = Vec::new();
+        for (name, shape) in known {
+            let earlier = previous.and_then(|tree| tree.get(&name));
+            path.push(name.clone());
+            let tree = match map.get(&name) {
+                Some(change) => Some(self.tree(shape, change, path, earlier)),
+                None => earlier.and_then(|tree| self.of_the_other_version(tree)),
+            };
+            path.pop();
+            branches.extend(tree.map(|tree| (name, tree)));
+        }
+        Tree::Branch(branches)
+    }
+
+    /// What only holds on machines of the other cgroup version.
+    fn of_the_other_version(&self, previous: &Tree) -> Option<Tree> {
+        match previous {
+            Tree::Pattern(Pattern::ByCgroup { v1, v2 }) => {
+                let (v1, v2) = match self.version {
+                    CgroupVersion::V1 => (None, Some(v2.clone()?)),
+                    CgroupVersion::V2 => (Some(v1.clone()?), None),
+                };
+                Some(Tree::Pattern(Pattern::ByCgroup { v1, v2 }))
+            }
+            Tree::Pattern(_) => None,
+            Tree::Branch(branches) => {
+                let kept: Vec<(String, Tree)> = branches
+                    .iter()
+                    .filter_map(|(name, tree)| {
+                        Some((name.clone(), self.of_the_other_version(tree)?))
+                    })
+                    .collect();
+                (!kept.is_empty()).then_some(Tree::Branch(kept))
+            }
+        }
+    }
+
+    fn leaf(&self, shape: Shape, change: &Value, path: &[String], previous: Option<&Tree>) -> Tree {
+        if let Some(Tree::Pattern(pattern)) = previous
+            && pattern.is_matcher()
+            && let Some(found) = value_at(self.observed, path)
+        {
+            let differs = value_at(&self.changes.baseline, path) != Some(found);
+            if pattern.accepts(found) || *pattern == Pattern::Any && differs {
+                return Tree::Pattern(pattern.clone());
+            }
+        }
+        let told = self.changes.symbols.apply_to(shape, change);
+        Tree::Pattern(match (shape, told.as_str()) {
+            (Shape::Leaf(_, ValueType::Namespace), Some("host")) => Pattern::Host,
+            (Shape::Leaf(_, ValueType::Namespace), Some("new")) => Pattern::New,
+            (Shape::Leaf(_, ValueType::Namespace), Some(symbol)) if symbol.starts_with('@') => {
+                Pattern::Named(symbol.to_owned())
+            }
+            (Shape::Leaf(_, ValueType::Namespace), Some(symbol)) => {
+                Pattern::Shared(symbol.to_owned())
+            }
+            _ => Pattern::Exactly(told),
+        })
+    }
+}
+
+/// `name: value`, on one line where that reads well.
+fn write_pair(text: &mut String, indent: usize, name: &str, tree: &Tree) {
+    let margin = " ".repeat(indent);
+    let name = scalar(&Value::from(name));
+    let line = format!("{margin}{name}: {}", flow(tree));
+    match tree {
+        Tree::Branch(branches) if !(reads_well(tree) && line.chars().count() <= WIDTH) => {
+            let _ = writeln!(text, "{margin}{name}:");
+            for (name, tree) in branches {
+                write_pair(text, indent + 2, name, tree);
+            }
+        }
+        _ if line.chars().count() <= WIDTH => {
+            let _ = writeln!(text, "{line}");
+        }
+        tree => write_wrapped(
+            text,
+            &format!("{margin}{name}:"),
+            indent + 2,
+            &tree.to_value(),
+        ),
+    }
+}
+
+/// Whether a mapping is small enough for one line.
+fn reads_well(tree: &Tree) -> bool {
+    let Tree::Branch(branches) = tree else {
+        return true;
+    };
+    let plain = branches.iter().all(|(_, tree)| match tree {
+        Tree::Branch(inner) => inner.is_empty(),
+        Tree::Pattern(pattern) => !matches!(pattern, Pattern::ByCgroup { .. }),
+    });
+    plain || leaves(tree) == 1
+}
+
+fn leaves(tree: &Tree) -> usize {
+    match tree {
+        Tree::Branch(branches) => branches.iter().map(|(_, tree)| leaves(tree)).sum(),
+        Tree::Pattern(_) => 1,
+    }
+}
+
+/// A value too long for its line: lists are broken over several.
+fn write_wrapped(text: &mut String, head: &str, indent: usize, value: &Value) {
+    let margin = " ".repeat(indent);
+    match value {
+        Value::Object(map) => {
+            let _ = writeln!(text, "{head}");
+            for (name, value) in map {
+                let head = format!("{margin}{}:", scalar(&Value::from(name.as_str())));
+                write_wrapped(text, &head, indent + 2, value);
+            }
+        }
+        Value::Array(values) => {
+            let mut line = format!("{head} [");
+            for (index, value) in values.iter().enumerate() {
+                let last = index + 1 == values.len();
+                let element = format!("{}{}", flow_value(value), if last { "]" } else { "," });
+                let opens = line.ends_with('[');
+                if !opens && line.chars().count() + 1 + element.chars().count() > WIDTH {
+                    let _ = writeln!(text, "{line}");
+                    line = format!("{margin}{element}");
+                } else {
+                    line.push_str(if opens { "" } else { " " });
+                    line.push_str(&element);
+                }
+            }
+            let closed = if values.is_empty() { "]" } else { "" };
+            let _ = writeln!(text, "{line}{closed}");
+        }
+        value => {
+            let _ = writeln!(text, "{head} {}", scalar(value));
+        }
+    }
+}
+
+fn flow(tree: &Tree) -> String {
+    match tree {
+        Tree::Branch(branches) => {
+            let pairs = branches.iter().map(|(name, tree)| {
+                format!("{}: {}", scalar(&Value::from(name.as_str())), flow(tree))
+            });
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        Tree::Pattern(pattern) => flow_value(&pattern.to_value()),
+    }
+}
+
+fn flow_value(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let pairs = map.iter().map(|(name, value)| {
+                format!(
+                    "{}: {}",
+                    scalar(&Value::from(name.as_str())),
+                    flow_value(value)
+                )
+            });
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(values) => {
+            format!(
+                "[{}]",
+                values.iter().map(flow_value).collect::<Vec<_>>().join(", ")
+            )
+        }
+        value => scalar(value),
+    }
+}
+
+/// A scalar in YAML, in quotes where it would else be read as something else.
+fn scalar(value: &Value) -> String {
+    let Value::String(text) = value else {
+        return value.to_string();
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_.-+=$ ".contains(c);
+    let starts = |c: char| c.is_ascii_alphanumeric() || "/_$.".contains(c);
+    if text.starts_with(starts) && text.chars().all(plain) && !text.ends_with(' ') {
+        // Numbers, booleans and the like would not come back as text.
+        if serde_yaml::from_str(text).is_ok_and(|read: Value| read == *text) {
+            return text.clone();
+        }
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
