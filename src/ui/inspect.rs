@@ -6,12 +6,14 @@ use std::fmt::Debug;
 
 use anyhow::{Context, Result};
 use colored::Colorize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::observe::{Frame, process};
+use crate::state::difference;
 use crate::state::facts::{
     Cgroup, Id, Ids, Interface, IpcObject, Mount, NamespaceId, NamespaceKind, Process, UnmappedId,
 };
+use crate::state::symbols::Symbols;
 
 /// How far a line of the page may go.
 const WIDTH: usize = 80;
@@ -272,7 +274,11 @@ fn identity(here: &Process, there: &Process) -> Section {
         let ids: Vec<String> = groups.iter().map(id).collect();
         ids.join(" ")
     };
-    section.value("further groups", &groups(&here.groups), &groups(&there.groups));
+    section.value(
+        "further groups",
+        &groups(&here.groups),
+        &groups(&there.groups),
+    );
     section.value("user id map", &map(&here.uid_map), &map(&there.uid_map));
     section.value("group id map", &map(&here.gid_map), &map(&there.gid_map));
     section.value("setgroups", &here.setgroups, &there.setgroups);
@@ -542,52 +548,18 @@ fn wrapped(text: &str) -> String {
     out
 }
 
-/// The difference as data, in the shape of the facts.
+/// The difference as data, in the shape of an expected snapshot's `process`.
 fn data(here: &Subject, there: &Subject) -> Result<Value> {
-    let mine = serde_json::to_value(&here.facts)?;
-    let other = serde_json::to_value(&there.facts)?;
+    let mine = json!({ "process": serde_json::to_value(&here.facts)? });
+    let other = json!({ "process": serde_json::to_value(&there.facts)? });
+    let change = difference(&other, &mine);
+    let symbols = Symbols::new(&other, [&change]);
     let label = |subject: &Subject| json!({"pid": subject.pid, "name": subject.name});
     Ok(json!({
         "process": label(here),
         "against": label(there),
-        "difference": changed(&mine, &other).unwrap_or_else(|| json!({})),
+        "difference": symbols.apply(&change).get("process").unwrap_or(&json!({})),
     }))
-}
-
-/// What is otherwise, down to single values; `absent` stands for what only
-/// the other has.
-fn changed(here: &Value, there: &Value) -> Option<Value> {
-    match (here, there) {
-        (here, there) if here == there => None,
-        (Value::Object(here), Value::Object(there)) => {
-            let keys: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
-            let fields: Map<String, Value> = keys
-                .into_iter()
-                .filter_map(|key| {
-                    let change = match (here.get(key), there.get(key)) {
-                        (Some(here), Some(there)) => changed(here, there)?,
-                        (Some(here), None) => symbols(here),
-                        (None, _) => json!("absent"),
-                    };
-                    Some((key.clone(), change))
-                })
-                .collect();
-            Some(Value::Object(fields))
-        }
-        (here, _) => Some(symbols(here)),
-    }
-}
-
-/// A namespace that the other is not in is `new`; its number says nothing.
-fn symbols(value: &Value) -> Value {
-    match value {
-        Value::String(text) if text.starts_with("ns:") => json!("new"),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (key.clone(), symbols(value)))
-            .collect(),
-        value => value.clone(),
-    }
 }
 
 #[cfg(test)]
@@ -602,7 +574,9 @@ mod tests {
             ..Process::default()
         };
         for (index, kind) in NamespaceKind::ALL.into_iter().enumerate() {
-            facts.namespaces.insert(kind, NamespaceId(index as u64 + 10));
+            facts
+                .namespaces
+                .insert(kind, NamespaceId(index as u64 + 10));
         }
         facts.capabilities.effective = ["chown", "kill", "net_raw"].map(String::from).into();
         change(&mut facts);
@@ -657,13 +631,21 @@ mod tests {
     #[test]
     fn long_lists_keep_within_the_width() {
         let text = words(0..100);
-        assert!(wrapped(&text).lines().all(|line| line.chars().count() <= WIDTH));
+        assert!(
+            wrapped(&text)
+                .lines()
+                .all(|line| line.chars().count() <= WIDTH)
+        );
     }
 
     #[test]
     fn a_real_process_is_inspected_in_each_format() {
         let pid = std::process::id() as i32;
-        assert!(inspect(pid, None, Format::Text).unwrap().contains("The same in both"));
+        assert!(
+            inspect(pid, None, Format::Text)
+                .unwrap()
+                .contains("The same in both")
+        );
         let json: Value = serde_json::from_str(&inspect(pid, None, Format::Json).unwrap()).unwrap();
         assert_eq!(json["difference"], json!({}));
         assert_eq!(json["process"]["pid"], json!(pid));
