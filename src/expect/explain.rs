@@ -399,3 +399,193 @@ fn list(names: &[String]) -> String {
         names => names.join(", "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::state::vocabulary::{Entries, Shape, places};
+
+    /// Each kind with each way in which a fact of that kind can be missed.
+    fn all() -> BTreeSet<(FactKind, How)> {
+        let mut all = BTreeSet::new();
+        for (_, field) in places() {
+            let hows: &[How] = match field.shape {
+                Shape::Group(_) => &[],
+                Shape::Leaf(..) | Shape::List(..) => {
+                    &[How::Unchanged, How::Different, How::Unexpected]
+                }
+                Shape::Set(..) => &[How::MissingElement, How::ExtraElement],
+                Shape::Table(_, Entries::Record(_)) => &[How::MissingEntry, How::ExtraEntry],
+                Shape::Table(_, Entries::Value(_)) => &[
+                    How::MissingEntry,
+                    How::ExtraEntry,
+                    How::Unchanged,
+                    How::Different,
+                    How::Unexpected,
+                ],
+            };
+            let Some(kind) = field.shape.kind() else {
+                continue;
+            };
+            all.extend(hows.iter().map(|&how| (kind, how)));
+            if leaks(kind) {
+                all.insert((kind, How::Leaked));
+            }
+        }
+        all
+    }
+
+    fn mismatch(kind: FactKind, how: How) -> Mismatch {
+        Mismatch {
+            kind,
+            how,
+            path: "process.uid.real".into(),
+            entry: Some("ENTRY".into()),
+            machine: false,
+            expected: Some(json!("EXPECTED")),
+            found: Some(json!("FOUND")),
+            baseline: Some(json!("BASELINE")),
+            missing: vec!["net_raw".into()],
+            extra: vec!["net_admin".into()],
+        }
+    }
+
+    /// The special cases, with a mismatch and a change that bring them about.
+    fn special() -> Vec<(Mismatch, Value)> {
+        use crate::state::facts::NamespaceKind::{Pid, Time};
+        let swapped = |kind| Mismatch {
+            expected: Some(json!(["0 1000 1"])),
+            found: Some(json!(["1000 0 1"])),
+            ..mismatch(kind, How::Different)
+        };
+        let children = json!({"process": {"namespaces": {
+            "pid_for_children": "new", "time_for_children": "new"
+        }}});
+        vec![
+            (swapped(FactKind::UidMap), json!({})),
+            (swapped(FactKind::GidMap), json!({})),
+            (
+                mismatch(FactKind::Namespace(Pid), How::Unchanged),
+                children.clone(),
+            ),
+            (
+                mismatch(FactKind::Namespace(Time), How::Unchanged),
+                children,
+            ),
+            (
+                mismatch(FactKind::ExitStatus, How::Different),
+                json!({"exit": {"signal": "KILL"}}),
+            ),
+        ]
+    }
+
+    #[test]
+    fn each_way_to_miss_each_kind_has_a_text_of_its_own() {
+        let texts = Texts::english();
+        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        let plain = all()
+            .into_iter()
+            .map(|(kind, how)| (mismatch(kind, how), json!({})));
+        for (mismatch, change) in plain.chain(special()) {
+            let name = format!("{:?} {:?} {change}", mismatch.kind, mismatch.how);
+            let explanation = explain(&texts, std::slice::from_ref(&mismatch), &change);
+            for text in [&explanation.what, &explanation.meaning, &explanation.cause] {
+                assert!(text.len() > 10, "{name}: {explanation:#?}");
+                assert!(!text.contains(['{', '}']), "{name}: not filled in: {text}");
+            }
+            assert!(!explanation.man.is_empty());
+            for text in [explanation.what, explanation.cause] {
+                if let Some(other) = told.insert(text.clone(), name.clone()) {
+                    panic!("{name} and {other} say the same: {text}");
+                }
+            }
+        }
+        assert!(told.len() > 300, "{}", told.len());
+    }
+
+    #[test]
+    fn no_text_is_unused() {
+        let texts = Texts::english();
+        let mut used: BTreeSet<String> = BTreeSet::new();
+        let mut look_up = |key: &Key, rest: &str| -> bool {
+            let own = key
+                .member
+                .map(|member| format!("{}.members.{member}.{rest}", key.family));
+            let family = format!("{}.{rest}", key.family);
+            match own
+                .into_iter()
+                .chain([family])
+                .find(|name| texts.get(name).is_some())
+            {
+                Some(name) => used.insert(name),
+                None => false,
+            }
+        };
+        let special = special().into_iter().filter_map(|(mismatch, change)| {
+            Some((mismatch.kind, special_case(&mismatch, &change)?))
+        });
+        let cases = all()
+            .into_iter()
+            .map(|(kind, how)| (kind, how.key()))
+            .chain(special);
+        for (kind, how) in cases {
+            let key = Key::of(kind);
+            for part in ["title", "meaning"] {
+                look_up(&key, part);
+            }
+            for part in ["what", "meaning", "cause"] {
+                look_up(&key, &format!("{how}.{part}"));
+            }
+            for word in ["name", "holds", "flag", "rule", "look", "mend"] {
+                look_up(&key, &format!("words.{word}"));
+            }
+        }
+        for name in crate::state::vocabulary::CAPABILITIES {
+            let key = format!("capability.{name}");
+            assert!(texts.get(&key).is_some(), "{key}");
+            used.insert(key);
+        }
+        let unused: Vec<&str> = texts
+            .keys()
+            .filter(|key| !key.starts_with("messages.") && !used.contains(*key))
+            .collect();
+        assert!(unused.is_empty(), "{unused:?}");
+    }
+
+    #[test]
+    fn a_forgotten_fork_is_recognised() {
+        let (mismatch, change) = special().remove(2);
+        let explanation = explain(&Texts::english(), &[mismatch], &change);
+        assert!(
+            explanation.cause.contains("did not fork"),
+            "{}",
+            explanation.cause
+        );
+    }
+
+    #[test]
+    fn capabilities_are_told_by_what_they_allow() {
+        use crate::state::vocabulary::CapabilitySet::Bounding;
+        let mismatch = mismatch(FactKind::Capabilities(Bounding), How::ExtraElement);
+        let explanation = explain(&Texts::english(), &[mismatch], &json!({}));
+        assert!(
+            explanation.what.contains("net_admin"),
+            "{}",
+            explanation.what
+        );
+        assert!(
+            explanation.cause.contains("configure interfaces"),
+            "{}",
+            explanation.cause
+        );
+        assert!(
+            explanation.cause.contains("PR_CAPBSET_DROP"),
+            "{}",
+            explanation.cause
+        );
+    }
+}

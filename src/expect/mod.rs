@@ -11,6 +11,7 @@
 //! - [`schema`]: the JSON Schema of a snapshot and the page of facts;
 //! - [`texts`]: the texts for people, by language.
 
+pub mod answers;
 pub mod compare;
 pub mod explain;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod run;
 pub mod texts;
 mod yaml;
 
+pub use answers::answers;
 pub use compare::{Options, compare};
 pub use parse::{AFTER, ExpectError, Expected, parse, parse_answers};
 pub use record::record;

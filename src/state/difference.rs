@@ -117,3 +117,74 @@ fn keys(value: &Value) -> impl Iterator<Item = &String> {
 fn elements(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(facts: Value) -> Value {
+        json!({"process": facts})
+    }
+
+    #[test]
+    fn nothing_differs_from_itself() {
+        let value = process(json!({"hostname": "a", "mounts": {"/": {"options": ["ro"]}}}));
+        assert_eq!(difference(&value, &value), json!({}));
+        assert_eq!(
+            difference(&value, &json!({})),
+            json!({}),
+            "not observed is no difference"
+        );
+    }
+
+    #[test]
+    fn of_each_form_only_what_changed_is_told() {
+        let before = process(json!({
+            "hostname": "a", "domainname": "d", "pids": [],
+            "capabilities": {"effective": ["a", "b", "c", "d"], "bounding": ["a", "b"]},
+            "mounts": {
+                "/": {"type": "tmpfs", "source": "tmpfs", "options": ["nosuid"]},
+                "/old": {"type": "proc"},
+            },
+        }));
+        let after = process(json!({
+            "hostname": "b", "domainname": "d", "pids": [1],
+            "capabilities": {"effective": ["a", "c", "d", "e"], "bounding": []},
+            "mounts": {
+                "/": {"type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "ro"]},
+                "/new": {"type": "sysfs", "options": []},
+            },
+        }));
+        let expected = process(json!({
+            "hostname": "b", "pids": [1],
+            "capabilities": {"effective": {"added": ["e"], "removed": ["b"]}, "bounding": []},
+            "mounts": {
+                "/": {"options": {"added": ["ro"]}},
+                "/new": {"type": "sysfs"},
+                "/old": "absent",
+            },
+        }));
+        assert_eq!(difference(&before, &after), expected);
+    }
+
+    #[test]
+    fn a_set_is_told_whole_where_that_is_no_longer() {
+        let set = |before: Value, after: Value| {
+            let (before, after) = (
+                process(json!({"routes": before})),
+                process(json!({"routes": after})),
+            );
+            difference(&before, &after)["process"]["routes"].clone()
+        };
+        assert_eq!(set(json!([]), json!(["a"])), json!(["a"]));
+        assert_eq!(set(json!(["a"]), json!(["b"])), json!(["b"]));
+        assert_eq!(
+            set(json!(["a", "b"]), json!(["a", "b", "c"])),
+            json!({"added": ["c"]})
+        );
+        assert_eq!(
+            set(json!(["a", "b", "c"]), json!(["a", "b"])),
+            json!({"removed": ["c"]})
+        );
+    }
+}

@@ -126,3 +126,53 @@ fn letters(mut number: usize) -> String {
         .map(|&letter| char::from(letter))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_namespace_gets_the_name_that_says_most() {
+        let baseline = json!({
+            "process": {"namespaces": {"uts": "ns:1", "net": "ns:2"}},
+            "machine": {
+                "network_namespaces": {"blue": "ns:3"},
+                "mounts": {
+                    "/run/netns/blue": {"namespace": "ns:3"},
+                    "/keep": {"namespace": "ns:4"},
+                },
+            },
+        });
+        let first = json!({"process": {"namespaces": {
+            "ipc": "ns:9", "mnt": "ns:8", "net": "ns:3", "pid": "ns:1", "uts": "ns:7", "user": "ns:4",
+        }}});
+        let second = json!({"process": {"hostname": "ns:9", "namespaces": {
+            "ipc": "ns:6", "mnt": "ns:8", "uts": "ns:7",
+        }}});
+        let symbols = Symbols::new(&baseline, [&first, &second]);
+        let told = json!({"process": {"namespaces": {
+            "ipc": "new", "mnt": "$a", "net": "@blue", "pid": "host", "uts": "$b", "user": "@/keep",
+        }}});
+        assert_eq!(symbols.apply(&first), told);
+        let told = json!({"process": {"hostname": "ns:9", "namespaces": {
+            "ipc": "new", "mnt": "$a", "uts": "$b",
+        }}});
+        assert_eq!(
+            symbols.apply(&second),
+            told,
+            "a text that looks like one is left alone"
+        );
+        assert_eq!(symbols.named("@/run/netns/blue"), Some("ns:3"));
+        assert_eq!(symbols.name("ns:77"), "new");
+    }
+
+    #[test]
+    fn letters_go_on_after_z() {
+        assert_eq!(
+            [1, 2, 26, 27, 52, 53].map(letters),
+            ["a", "b", "z", "aa", "az", "ba"]
+        );
+    }
+}

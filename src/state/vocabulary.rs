@@ -901,3 +901,205 @@ pub fn replace_identities(
         _ => value.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::state::facts::{self, *};
+
+    /// An observation in which nothing is empty or absent.
+    fn filled() -> Observation {
+        let words = || -> BTreeSet<String> { ["word".to_owned()].into() };
+        let table = |key: &str| key.to_owned();
+        let namespace = NamespaceId(1);
+        let object = || [(table("key"), IpcObject::default())].into();
+        let mount = Mount {
+            root: Some("/".into()),
+            namespace: Some(namespace),
+            options: words(),
+            super_options: words(),
+            propagation: Some("private".into()),
+            ..Mount::default()
+        };
+        let peer = Peer {
+            interface: Some("eth0".into()),
+            place: "here".into(),
+        };
+        let interface = Interface {
+            addresses: words(),
+            master: Some("br0".into()),
+            peer: Some(peer),
+            ..Interface::default()
+        };
+        let view = || View {
+            mounts: [(table("/"), mount.clone())].into(),
+            interfaces: [(table("lo"), interface.clone())].into(),
+            routes: words(),
+            network_namespaces: [(table("blue"), namespace)].into(),
+            ipc: Ipc {
+                shared_memory: object(),
+                semaphores: object(),
+                message_queues: object(),
+                posix_queues: object(),
+            },
+            ..View::default()
+        };
+        let limits = || [(table("name"), "1".to_owned())].into();
+        Observation {
+            process: Some(Process {
+                namespaces: NamespaceKind::ALL.map(|kind| (kind, namespace)).into(),
+                owned_namespaces: [NamespaceKind::Uts].into(),
+                pids: vec![1],
+                groups: vec![facts::Id::Mapped(1)],
+                uid_map: vec!["0 0 1".into()],
+                gid_map: vec!["0 0 1".into()],
+                securebits: Some(words()),
+                cgroups: [(
+                    table("unified"),
+                    Cgroup {
+                        path: "/".into(),
+                        limits: limits(),
+                    },
+                )]
+                .into(),
+                limits: limits(),
+                view: view(),
+                ..Process::default()
+            }),
+            machine: Some(Machine {
+                view: view(),
+                processes: vec!["sh".into()],
+            }),
+            exit: Some(Exit {
+                status: Some(0),
+                signal: Some("KILL".into()),
+            }),
+        }
+    }
+
+    /// Every path of a value, with its form, as [`places`] writes them.
+    fn paths(
+        fields: Option<&'static [Field]>,
+        value: &Value,
+        prefix: &str,
+        all: &mut BTreeSet<String>,
+    ) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let path = format!("{prefix}{key}");
+            all.insert(path.clone());
+            match fields
+                .and_then(|fields| field(fields, key))
+                .map(|field| field.shape)
+            {
+                Some(Group(fields)) => paths(Some(fields), value, &format!("{path}."), all),
+                Some(Table(_, Entries::Record(fields))) => {
+                    for entry in value.as_object().into_iter().flat_map(|map| map.values()) {
+                        paths(Some(fields), entry, &format!("{path}.*."), all);
+                    }
+                }
+                Some(Table(..)) => {}
+                _ => paths(None, value, &format!("{path}."), all),
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_and_the_typed_state_have_the_same_places() {
+        let value = serde_json::to_value(filled()).unwrap();
+        let mut typed = BTreeSet::new();
+        paths(Some(OBSERVATION), &value, "", &mut typed);
+        let table: BTreeSet<String> = places().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(typed, table);
+        assert!(table.len() > 100, "{}", table.len());
+    }
+
+    #[test]
+    fn each_value_has_the_form_that_the_table_says() {
+        fn check(shape: Shape, value: &Value, path: &str) {
+            match (shape, value) {
+                (Group(fields), Value::Object(map)) => {
+                    for (key, value) in map {
+                        check(
+                            field(fields, key).unwrap().shape,
+                            value,
+                            &format!("{path}.{key}"),
+                        );
+                    }
+                }
+                (Table(kind, entries), Value::Object(map)) => {
+                    for (key, value) in map {
+                        check(entries.shape(kind), value, &format!("{path}.{key}"));
+                    }
+                }
+                (List(_, value_type) | Set(_, value_type), Value::Array(list)) => {
+                    for value in list {
+                        check(Leaf(FactKind::Hostname, value_type), value, path);
+                    }
+                }
+                (Leaf(_, Boolean), Value::Bool(_)) => {}
+                (Leaf(_, Integer(..)), Value::Number(_)) => {}
+                (Leaf(_, Id), Value::Number(_)) => {}
+                (Leaf(_, Namespace), Value::String(id)) => assert!(id.starts_with("ns:")),
+                (Leaf(_, Text | Word(_) | Amount), Value::String(_)) => {}
+                _ => panic!("{path}: {value} is not {shape:?}"),
+            }
+        }
+        check(
+            Group(OBSERVATION),
+            &serde_json::to_value(filled()).unwrap(),
+            "",
+        );
+    }
+
+    #[test]
+    fn what_can_be_absent_is_what_the_typed_state_leaves_out() {
+        let optional: BTreeSet<String> = places()
+            .into_iter()
+            .filter(|(_, field)| field.optional)
+            .map(|(path, _)| path)
+            .collect();
+        let mut filled = filled();
+        let process = filled.process.as_mut().unwrap();
+        process.namespaces.clear();
+        process.securebits = None;
+        filled.exit = Some(Exit::default());
+        let views = [
+            &mut process.view,
+            &mut filled.machine.as_mut().unwrap().view,
+        ];
+        for view in views {
+            for mount in view.mounts.values_mut() {
+                *mount = Mount::default();
+            }
+            for interface in view.interfaces.values_mut() {
+                *interface = Interface::default();
+            }
+        }
+        let mut left = BTreeSet::new();
+        paths(
+            Some(OBSERVATION),
+            &serde_json::to_value(filled).unwrap(),
+            "",
+            &mut left,
+        );
+        for (path, _) in places() {
+            // A peer that is not there has no fields either.
+            if path.contains(".peer.") {
+                continue;
+            }
+            assert_eq!(!left.contains(&path), optional.contains(&path), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_dependency_is_a_fact() {
+        let places: BTreeSet<String> = places().into_iter().map(|(path, _)| path).collect();
+        for (path, field) in super::places() {
+            for on in field.depends_on {
+                assert!(places.contains(*on), "{path} depends on {on}");
+            }
+        }
+    }
+}
