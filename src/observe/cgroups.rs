@@ -36,7 +36,7 @@ const V2: [(&str, &str); 22] = [
 
 /// The same for v1: controller, file, default. `9223372036854771712` is "no
 /// limit" in pages of 4 KiB.
-const V1: [(&str, &str, &str); 20] = [
+const V1: [(&str, &str, &str); 19] = [
     ("blkio", "blkio.throttle.read_bps_device", ""),
     ("blkio", "blkio.throttle.read_iops_device", ""),
     ("blkio", "blkio.throttle.write_bps_device", ""),
@@ -46,7 +46,6 @@ const V1: [(&str, &str, &str); 20] = [
     ("cpu", "cpu.cfs_quota_us", "-1"),
     ("cpu", "cpu.idle", "0"),
     ("cpu", "cpu.shares", "1024"),
-    ("cpuset", "cpuset.cpu_exclusive", "0"),
     ("cpuset", "cpuset.cpus", ""),
     ("cpuset", "cpuset.mems", ""),
     ("devices", "devices.list", "a *:* rwm"),

@@ -28,6 +28,10 @@ impl Scene {
             skipped(&why);
             return None;
         }
+        Some(Self::try_play(flags, script).unwrap())
+    }
+
+    fn try_play(flags: CloneFlags, script: &str) -> Result<Self> {
         let mut command = Command::new("sh");
         command
             .args(["-ec", &format!("{script}\necho ready; read end")])
@@ -51,8 +55,12 @@ impl Scene {
         let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
         let scene = lines.next();
         let played = matches!(&scene, Some(Ok(line)) if line == "ready");
-        assert!(played, "the scene was not played: {scene:?}");
-        Some(Self(child))
+        drop(lines);
+        let scene = Self(child);
+        match played {
+            true => Ok(scene),
+            false => Err(anyhow!("the scene was not played to its end")),
+        }
     }
 
     fn pid(&self) -> i32 {
@@ -496,4 +504,215 @@ fn a_checkpoint_tells_the_process_and_the_machine_around_it() {
         },
     );
     assert_eq!(searched, machine.processes);
+}
+
+/// A container of a real engine, which lives in a PID namespace with its
+/// engine, so that nothing outlives the test.
+struct Container {
+    scene: Scene,
+    folder: std::path::PathBuf,
+    pid: i32,
+}
+
+impl Container {
+    /// `None`, said aloud, where the machine does not allow it. The script
+    /// finds a folder in `$d` and writes the container's process id to
+    /// `$d/container`.
+    fn run(engine: &str, script: &str) -> Option<Self> {
+        if !has(engine) || !has("busybox") || !has("unshare") {
+            return None;
+        }
+        if !geteuid().is_root() {
+            skipped("only root can start a container engine of its own");
+            return None;
+        }
+        let folder = std::env::temp_dir().join(format!("tp-{engine}-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let image = "mkdir -p $d/img/bin; cp \"$(command -v busybox)\" $d/img/bin/busybox
+            ln -s busybox $d/img/bin/sleep; tar -C $d/img -cf $d/img.tar .";
+        std::fs::write(
+            folder.join("script"),
+            format!("{image}\nmount -t tmpfs run /run\n{script}\necho ready; read end || true"),
+        )
+        .unwrap();
+        let played = Scene::try_play(
+            CloneFlags::CLONE_NEWNS,
+            &format!(
+                "d={}; export d; exec unshare --mount --net --pid --fork --kill-child \
+                 --mount-proc sh -e $d/script",
+                folder.display()
+            ),
+        );
+        let Ok(scene) = played else {
+            let _ = std::fs::remove_dir_all(&folder);
+            skipped(&format!(
+                "{engine} cannot start a container on this machine"
+            ));
+            return None;
+        };
+        let told = std::fs::read_to_string(folder.join("container")).unwrap();
+        let numbers = [told.trim().parse().unwrap(), 1];
+        let pid = processes::numbers("/proc")
+            .unwrap()
+            .into_iter()
+            .find(|pid| {
+                std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|text| {
+                    let pids = Status::parse(&text).numbers("NSpid");
+                    pids.len() == 3 && pids[1..] == numbers
+                })
+            })
+            .unwrap();
+        Some(Self { scene, folder, pid })
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // The end of its input ends the script, which cleans up after itself.
+        drop(self.scene.0.stdin.take());
+        let _ = self.scene.0.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn is_a_container(pid: i32, seen: &Process) {
+    use crate::ui::inspect::{Format, inspect};
+
+    let page = inspect(pid, None, Format::Text).unwrap();
+    assert!(page.contains("host name boxed"));
+    assert!(page.contains("seccomp filter, 1 program"));
+    for kind in ["ipc", "mnt", "net", "pid", "uts"] {
+        let kind = NamespaceKind::ALL
+            .into_iter()
+            .find(|one| one.name() == kind);
+        assert_ne!(seen.namespaces[&kind.unwrap()], own(kind.unwrap()));
+    }
+    assert_eq!(
+        seen.namespaces[&NamespaceKind::User],
+        own(NamespaceKind::User)
+    );
+    assert_eq!(seen.view.hostname, "boxed");
+    assert_eq!(seen.pids.last(), Some(&1));
+    assert_eq!(seen.root, "/");
+    assert!(!seen.capabilities.effective.contains("net_raw"));
+    assert!(seen.capabilities.effective.contains("chown"));
+    assert_eq!(seen.seccomp, "filter");
+    assert!(seen.view.mounts["/"].options.contains("ro"));
+    assert_eq!(seen.view.interfaces["lo"].state, "up");
+}
+
+#[test]
+fn a_podman_container_is_seen_from_outside() {
+    let Some(container) = Container::run(
+        "podman",
+        "umount /sys/fs/cgroup/unified 2>/dev/null || true
+         pod() { podman --root $d/root --runroot $d/run --tmpdir $d/tmp --events-backend none \
+             --cgroup-manager cgroupfs --storage-driver vfs --runtime crun \"$@\"; }
+         trap 'pod rm -f -t 0 tp-observed >/dev/null 2>&1' EXIT
+         pod import -q $d/img.tar tp-observed >/dev/null
+         pod run -d --name tp-observed --network none --cgroups=disabled --hostname boxed \
+             --cap-drop NET_RAW --read-only --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 \
+             tp-observed sleep 1000 >/dev/null
+         pod inspect -f '{{.State.Pid}}' tp-observed > $d/container",
+    ) else {
+        return;
+    };
+    let seen = process(container.pid, &Frame::host()).unwrap();
+    is_a_container(container.pid, &seen);
+    assert_eq!(seen.limits["nofile"], "1024:1024");
+}
+
+#[test]
+fn a_docker_container_is_seen_from_outside() {
+    if !has("dockerd") {
+        return;
+    }
+    let Some(container) = Container::run(
+        "docker",
+        "dockerd --data-root $d/data --exec-root $d/exec --pidfile $d/pid -H unix://$d/sock \
+             --bridge none --iptables=false --ip6tables=false --storage-driver vfs >$d/log 2>&1 &
+         engine=$!
+         dock() { docker -H unix://$d/sock \"$@\"; }
+         end() {
+             dock rm -f tp-observed >/dev/null 2>&1 || true
+             kill $engine; wait $engine || true
+             rmdir /sys/fs/cgroup/tp-docker-$$ /sys/fs/cgroup/*/tp-docker-$$ 2>/dev/null || true
+         }
+         trap end EXIT
+         until dock version >/dev/null 2>&1; do kill -0 $engine; sleep 0.1; done
+         dock import $d/img.tar tp-observed >/dev/null
+         dock run -d --name tp-observed --cgroup-parent /tp-docker-$$ --network none \
+             --hostname boxed --memory 64m --cap-drop NET_RAW --read-only \
+             tp-observed sleep 1000 >/dev/null
+         dock inspect -f '{{.State.Pid}}' tp-observed > $d/container",
+    ) else {
+        return;
+    };
+    let seen = process(container.pid, &Frame::host()).unwrap();
+    is_a_container(container.pid, &seen);
+    let memory = seen
+        .cgroups
+        .values()
+        .flat_map(|cgroup| &cgroup.limits)
+        .find(|(file, _)| ["memory.max", "memory.limit_in_bytes"].contains(&file.as_str()));
+    assert_eq!(memory.map(|(_, value)| value.as_str()), Some("67108864"));
+}
+
+#[test]
+fn a_census_finds_what_was_left_and_nothing_once_it_is_gone() {
+    let folder = std::env::temp_dir().join(format!("tp-census-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("kept"), "before").unwrap();
+    let before = host::census(&[&folder]);
+    assert_eq!(before.difference(&before), []);
+
+    let Some(scene) = Scene::play(EVERYTHING, "") else {
+        return;
+    };
+    let uts = scene.look().namespaces[&NamespaceKind::Uts];
+    std::fs::write(folder.join("kept"), "after!").unwrap();
+    std::fs::write(folder.join("new"), "").unwrap();
+    let during = before.difference(&host::census(&[&folder]));
+    let found = |kind: &str, what: &str| {
+        during
+            .iter()
+            .find(|change| change.kind == kind && change.what.starts_with(what))
+            .map(ToString::to_string)
+    };
+    let kept = folder.join("kept").display().to_string();
+    let new = folder.join("new").display().to_string();
+    assert!(found("process", &format!("{} ", scene.pid())).is_some());
+    assert!(found("namespace", &format!("uts:[{}]", uts.0)).is_some());
+    assert!(found("file", &kept).unwrap().starts_with("~ file"));
+    assert!(found("file", &new).unwrap().starts_with("+ file"));
+
+    let pid = scene.pid();
+    drop(scene);
+    std::fs::remove_file(folder.join("new")).unwrap();
+    let after = before.difference(&host::census(&[&folder]));
+    let left: Vec<_> = after
+        .iter()
+        .filter(|change| {
+            // The namespace's number may by now be another test's.
+            change.what == new || change.what.starts_with(&format!("{pid} "))
+        })
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(after.iter().any(|change| change.what == kept));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn many_mounts_and_long_names_are_read_all_the_same() {
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "mount -t tmpfs many /mnt; cd /mnt
+         i=0; while test $i -lt 400; do mkdir $i; mount --bind $i $i; i=$((i+1)); done
+         cd /; mount -t tmpfs \"$(printf 'a\\033[2Jb c')\" /mnt/0",
+    ) else {
+        return;
+    };
+    let seen = scene.look();
+    assert!((0..400).all(|i| seen.view.mounts.contains_key(&format!("/mnt/{i}"))));
+    assert_eq!(seen.view.mounts["/mnt/0 (2)"].source, "a\u{1b}[2Jb c");
 }

@@ -256,13 +256,13 @@ fn identity(here: &Process, there: &Process) -> Section {
     let mut section = Section::new("Identity");
     if here.pids != there.pids {
         let told = |pids: &[u32]| match pids {
-            [] => "only the number above".to_string(),
+            [] => "none".to_string(),
             pids => words(pids),
         };
         section.line(
             Mark::Other,
             format!(
-                "process id, from its outermost PID namespace below yours inwards: {}; there {}",
+                "process id in its PID namespaces below yours, outermost first: {}; there {}",
                 told(&here.pids),
                 told(&there.pids)
             ),
@@ -425,7 +425,7 @@ fn mount(mount: &Mount) -> String {
         text += &format!(" from {}", mount.source);
     }
     if let Some(root) = &mount.root {
-        text += &format!(", of it {root}");
+        text += &format!(", its {root}");
     }
     if mount.namespace.is_some() {
         text += ", keeps a namespace alive";
@@ -443,18 +443,38 @@ fn mount(mount: &Mount) -> String {
 
 fn cgroups(here: &Process, there: &Process) -> Section {
     let mut section = Section::new("Cgroups");
-    section.table(&here.cgroups, &there.cgroups, |cgroup: &Cgroup| {
-        let limits: Vec<String> = cgroup
-            .limits
-            .iter()
-            .map(|(file, value)| format!("{file} {value}"))
-            .collect();
-        match limits.as_slice() {
-            [] => cgroup.path.clone(),
-            limits => format!("{} with {}", cgroup.path, limits.join(", ")),
+    // One place in all hierarchies, as on v1, is told once.
+    let mut alike: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    for (hierarchy, mine) in &here.cgroups {
+        let other = there.cgroups.get(hierarchy);
+        if Some(mine) != other {
+            let other = other.map_or_else(|| "none".into(), cgroup);
+            let key = (cgroup(mine), other);
+            alike.entry(key).or_default().push(hierarchy);
         }
-    });
+    }
+    for ((mine, other), hierarchies) in alike {
+        let text = format!("{}: {mine}; there {other}", hierarchies.join(", "));
+        section.line(Mark::Other, text);
+    }
+    for hierarchy in there.cgroups.keys() {
+        if !here.cgroups.contains_key(hierarchy) {
+            section.line(Mark::Missing, hierarchy);
+        }
+    }
     section
+}
+
+fn cgroup(cgroup: &Cgroup) -> String {
+    let limits: Vec<String> = cgroup
+        .limits
+        .iter()
+        .map(|(file, value)| format!("{file} {value}"))
+        .collect();
+    match limits.as_slice() {
+        [] => cgroup.path.clone(),
+        limits => format!("{} with {}", cgroup.path, limits.join(", ")),
+    }
 }
 
 fn network(here: &Process, there: &Process) -> Section {
@@ -517,13 +537,37 @@ fn words<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 }
 
 /// Another's host name or mount point may hold anything, escape sequences too.
+/// Of a digest (a container's or layer's name) the first twelve digits are told.
 fn printable(text: &str) -> String {
-    text.chars()
+    short_digests(text)
+        .chars()
         .flat_map(|c| match c.is_control() {
             true => c.escape_default().collect::<Vec<_>>(),
             false => vec![c],
         })
         .collect()
+}
+
+fn short_digests(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (run, after) = rest.split_at(digits);
+        match digits {
+            64 => {
+                out += &run[..12];
+                out.push('…');
+            }
+            _ => out += run,
+        }
+        let other = after
+            .find(|c: char| c.is_ascii_hexdigit())
+            .unwrap_or(after.len());
+        out += &after[..other];
+        rest = &after[other..];
+    }
+    out
 }
 
 /// Breaks at blanks, so that a line keeps within the width where it can.
@@ -626,6 +670,16 @@ mod tests {
         let page = page(&here, &subject(|_| {}));
         assert!(page.contains("\\u{1b}[2Jboo\\n"));
         assert!(!page.contains("\u{1b}[2J"));
+    }
+
+    #[test]
+    fn a_digest_is_told_by_its_first_digits() {
+        let digest = "0123456789abcdef".repeat(4);
+        assert_eq!(
+            printable(&format!("/docker/{digest} with memory.max 67108864")),
+            "/docker/0123456789ab… with memory.max 67108864"
+        );
+        assert_eq!(printable("/é/abc"), "/é/abc");
     }
 
     #[test]
