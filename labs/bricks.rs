@@ -1,1 +1,23 @@
 //! The bricks that containers are made of, one chapter each.
+//!
+//! A brick is a short sequence of system calls whose *order* is the lesson.
+//! Each one lives in its chapter's folder, beside the text that explains it and
+//! the small binary that shows it; this file only puts them on one shelf:
+//!
+//! ```text
+//! hostname    01  a UTS namespace and a name in it
+//! namespaces  02  all eight types: make, join, keep; id maps, mounts, /proc
+//! ```
+//!
+//! Every function that talks to the kernel takes an [`explain::Explain`] and
+//! hands each call and its result to it. With `--explain` the call is printed;
+//! when it fails, the same words become the error.
+
+pub mod command;
+pub mod explain;
+
+#[path = "01-hostname/hostname.rs"]
+pub mod hostname;
+
+#[path = "02-namespaces/brick/mod.rs"]
+pub mod namespaces;

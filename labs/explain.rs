@@ -1,0 +1,181 @@
+//! Tells each system call as it is made, in the words of strace(1).
+//!
+//! A lab writes the call twice on one line: once for you, once for the kernel.
+//!
+//! ```
+//! # use labs::explain::Explain;
+//! # let explain = Explain::new(false);
+//! explain.call("sync()", Ok(nix::unistd::sync()))?;
+//! # Ok::<(), labs::explain::CallError>(())
+//! ```
+//!
+//! The words serve three times: `--explain` prints them, an error begins with
+//! them, and whoever reads the code sees them beside the real arguments.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+/// Whether calls are printed, and as whose.
+#[derive(Clone, Copy, Debug)]
+pub struct Explain {
+    print: bool,
+    child: bool,
+}
+
+impl Explain {
+    pub fn new(print: bool) -> Self {
+        Self {
+            print,
+            child: false,
+        }
+    }
+
+    /// The same in a child process: its lines begin with `[pid N]`, N as the
+    /// child itself sees it, so 1 in a new PID namespace.
+    pub fn in_child(self) -> Self {
+        Self {
+            child: true,
+            ..self
+        }
+    }
+
+    /// Prints a call that returns 0, and gives its error the call's words.
+    pub fn call<T>(self, call: impl Into<String>, result: nix::Result<T>) -> Result<T, CallError> {
+        self.call_returning(call, result, |_| 0)
+    }
+
+    /// The same for a call that returns a number: a descriptor, a process id.
+    pub fn call_returning<T>(
+        self,
+        call: impl Into<String>,
+        result: nix::Result<T>,
+        number: impl Fn(&T) -> i64,
+    ) -> Result<T, CallError> {
+        let call = call.into();
+        match result {
+            Ok(value) => {
+                self.line(&format!("{call} = {}", number(&value)));
+                Ok(value)
+            }
+            Err(errno) => {
+                self.line(&format!("{call} = -1 {errno:?} ({})", errno.desc()));
+                Err(CallError { call, errno })
+            }
+        }
+    }
+
+    /// Prints a call before it is made: execve(2) does not come back to tell.
+    pub fn announce(self, call: &str) {
+        self.line(call);
+    }
+
+    // To standard error, as strace does: the output belongs to the command.
+    fn line(self, text: &str) {
+        if self.print && self.child {
+            eprintln!("[pid {}] {text}", nix::unistd::getpid());
+        } else if self.print {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// A system call that failed: `unshare(CLONE_NEWUTS): EPERM: …`, where the last
+/// part says what that errno of that call means, and what to do about it.
+#[derive(Debug)]
+pub struct CallError {
+    pub call: String,
+    pub errno: Errno,
+}
+
+impl std::error::Error for CallError {}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = meaning(&self.call, self.errno);
+        write!(f, "{}: {:?}: {meaning}", self.call, self.errno)
+    }
+}
+
+/// One errno means a different thing for each call, and the C library's text
+/// ("Operation not permitted") names neither the reason nor the remedy.
+fn meaning(call: &str, errno: Errno) -> &'static str {
+    let name = call.split('(').next().unwrap_or(call);
+    match (name, errno) {
+        ("unshare" | "clone3", Errno::EPERM) if call.contains("CLONE_NEWUSER") => {
+            "this machine lets you make no user namespace; see `sysctl user.max_user_namespaces \
+             kernel.unprivileged_userns_clone`, or run as root"
+        }
+        ("unshare" | "clone3", Errno::EPERM) => {
+            "this needs CAP_SYS_ADMIN; run it as root, or add --user (-U) to have it in a user \
+             namespace of your own"
+        }
+        ("unshare" | "clone3", Errno::ENOSPC) => {
+            "the limit on namespaces is reached; see /proc/sys/user/max_*_namespaces"
+        }
+        ("unshare" | "clone3", Errno::EINVAL) => "this kernel does not have that namespace type",
+        ("setns", Errno::EPERM) => {
+            "this needs CAP_SYS_ADMIN in the user namespace that owns it; join that one too (-U), \
+             or run as root"
+        }
+        ("setns", Errno::EINVAL) => {
+            "not a namespace of that type, or the user namespace that you are already in"
+        }
+        ("open", Errno::ENOENT) if call.contains("/ns/") => {
+            "no such process; `ps -e` lists those that there are"
+        }
+        ("open", Errno::EACCES) if call.contains("/ns/") => {
+            "that process is not yours to look into; run as its user, or as root"
+        }
+        ("write", Errno::EPERM) => {
+            "the kernel refuses this value; on Ubuntu see `sysctl \
+             kernel.apparmor_restrict_unprivileged_userns`"
+        }
+        ("sethostname", Errno::EINVAL) => "a host name has at most 64 bytes; choose a shorter one",
+        ("mount", Errno::EPERM) if call.contains("\"proc\"") => {
+            "needs CAP_SYS_ADMIN over the mount and PID namespaces, and a /proc with nothing \
+             mounted over it; add -m, -p and --fork (and -U without root)"
+        }
+        ("mount", Errno::EPERM | Errno::EACCES) => {
+            "only who has CAP_SYS_ADMIN over the mount namespace may mount in it; run as root"
+        }
+        ("mount", Errno::EINVAL) if call.contains("/ns/") => {
+            "a mount namespace can be kept only on a private mount; \
+             `mount --bind DIR DIR && mount --make-private DIR` first"
+        }
+        ("execvp", Errno::ENOENT) => "no such command; check its name, or give its whole path",
+        ("execvp", Errno::EACCES) => "found, but not executable; `chmod +x` it",
+        _ => errno.desc(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_tells_the_call_the_errno_and_the_remedy_in_one_line() {
+        let explain = Explain::new(false);
+        let error = explain
+            .call(
+                "unshare(CLONE_NEWUTS)",
+                nix::Result::<()>::Err(Errno::EPERM),
+            )
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("unshare(CLONE_NEWUTS): EPERM: "),
+            "{error}"
+        );
+        assert!(
+            error.contains("run it as root") && error.contains("--user"),
+            "{error}"
+        );
+        assert!(!error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn an_errno_without_a_special_meaning_keeps_the_c_library_text() {
+        assert_eq!(meaning("sync()", Errno::EIO), Errno::EIO.desc());
+    }
+}
