@@ -1,0 +1,7 @@
+# Three looks at two UTS namespaces.
+unshare --uts sh -c '
+    checkpoint born
+    hostname child
+    checkpoint renamed
+'
+checkpoint back

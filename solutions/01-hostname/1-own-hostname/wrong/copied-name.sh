@@ -1,0 +1,3 @@
+# caught by: inside.process.hostname
+# A new namespace, whose name nobody has changed.
+exec unshare --uts "$@"
