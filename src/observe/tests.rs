@@ -180,7 +180,8 @@ fn namespaces_made_with_a_user_namespace_belong_to_it() {
 #[test]
 fn an_id_without_a_mapping_is_told_as_unmapped() {
     if !geteuid().is_root() {
-        return skipped("only root can start a process with a group that is not mapped");
+        println!("SKIPPED: only root can start a process with a user that is not mapped");
+        return;
     }
     let mut command = Command::new("sleep");
     command.arg("100").gid(12345).uid(12345);
@@ -523,7 +524,7 @@ impl Container {
             return None;
         }
         if !geteuid().is_root() {
-            skipped("only root can start a container engine of its own");
+            println!("SKIPPED: only root can start a container engine of its own");
             return None;
         }
         let folder = std::env::temp_dir().join(format!("tp-{engine}-{}", std::process::id()));
@@ -715,4 +716,36 @@ fn many_mounts_and_long_names_are_read_all_the_same() {
     let seen = scene.look();
     assert!((0..400).all(|i| seen.view.mounts.contains_key(&format!("/mnt/{i}"))));
     assert_eq!(seen.view.mounts["/mnt/0 (2)"].source, "a\u{1b}[2Jb c");
+}
+
+#[test]
+fn a_process_of_another_user_is_refused_with_the_remedy() {
+    if geteuid().is_root() {
+        println!("SKIPPED: root may look at every process");
+        return;
+    }
+    let refused = process(1, &Frame::host()).unwrap_err().to_string();
+    assert!(refused.starts_with("open(\"/proc/1/ns/"), "{refused}");
+    assert!(refused.contains("as root"), "{refused}");
+}
+
+#[test]
+fn a_process_that_hides_itself_is_seen_by_the_owner_of_its_user_namespace() {
+    if !has("perl") {
+        return;
+    }
+    // prctl(PR_SET_DUMPABLE, 0): its /proc files belong to root from then on.
+    let call = format!("syscall({}, 4, 0, 0, 0, 0)", libc::SYS_prctl);
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        &format!("exec perl -e '$| = 1; {call} == 0 or die; print \"ready\\n\"; <STDIN>'"),
+    ) else {
+        return;
+    };
+    let seen = scene.look();
+    assert_eq!(seen.uid.real, Id::Mapped(0));
+    assert_ne!(
+        seen.namespaces[&NamespaceKind::Uts],
+        own(NamespaceKind::Uts)
+    );
 }

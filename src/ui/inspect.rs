@@ -49,6 +49,11 @@ pub fn inspect(pid: i32, against: Option<i32>, format: Format) -> Result<String>
     }
 }
 
+/// What the second process has otherwise than the first.
+pub fn diff(first: i32, second: i32, format: Format) -> Result<String> {
+    inspect(second, Some(first), format)
+}
+
 struct Subject {
     pid: i32,
     name: String,
