@@ -507,6 +507,58 @@ fn a_checkpoint_tells_the_process_and_the_machine_around_it() {
     assert_eq!(searched, machine.processes);
 }
 
+#[test]
+fn a_machine_two_user_namespaces_down_is_told_in_its_builders_terms() {
+    if !has("unshare") || !has("hostname") {
+        return;
+    }
+    // As a sandbox is made: one user namespace builds it, a second one below
+    // locks it; the process looked at has made a third.
+    let Some(builder) = Scene::play(
+        EVERYTHING,
+        "exec unshare --fork --kill-child --pid --mount-proc sh -c '
+            unshare --user --map-root-user --fork --kill-child --mount --uts --ipc --net --pid \
+                --mount-proc sh -c \"
+                hostname machine
+                unshare --user --map-root-user --uts sh -c \\\"
+                    hostname inner; echo ready; read end\\\"; true\"; true'",
+    ) else {
+        return;
+    };
+    let child = |pid: i32| -> Option<i32> {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let text = std::fs::read_to_string(path).ok()?;
+        text.split_whitespace().next()?.parse().ok()
+    };
+    let down = |pid: i32, levels: usize| (0..levels).try_fold(pid, |pid, _| child(pid));
+    // unshare, shell; unshare, shell; shell.
+    let Some((init, inner)) = down(builder.pid(), 3).zip(down(builder.pid(), 4)) else {
+        return skipped("this kernel tells no children (CONFIG_PROC_CHILDREN)");
+    };
+    let handles = Handles::of(init).unwrap();
+    let frame = Frame {
+        join_user: Some(Handles::of(builder.pid()).unwrap().user.fd),
+        pid_depth: 2,
+        ..Frame::host()
+    };
+    let baseline = process(init, &frame).unwrap();
+    let seen = checkpoint(inner, &handles, &frame).unwrap();
+    let (process, machine) = (seen.process.unwrap(), seen.machine.unwrap());
+    assert_eq!(machine.view.hostname, "machine");
+    assert_eq!(machine.processes, ["sh"]);
+    assert_eq!(baseline.pids, [] as [u32; 0]);
+    assert_eq!(process.pids, [] as [u32; 0]);
+    // Whoever runs this, each level calls the one user 0.
+    assert_eq!(baseline.uid_map, ["0 0 1"]);
+    assert_eq!(process.uid_map, ["0 0 1"]);
+    assert_eq!(process.uid, baseline.uid);
+    assert_eq!(process.owned_namespaces, [NamespaceKind::Uts].into());
+    assert_ne!(
+        process.namespaces[&NamespaceKind::User],
+        baseline.namespaces[&NamespaceKind::User]
+    );
+}
+
 /// A container of a real engine, which lives in a PID namespace with its
 /// engine, so that nothing outlives the test.
 struct Container {
