@@ -20,6 +20,7 @@ pub mod parse;
 pub mod pattern;
 pub mod record;
 pub mod run;
+pub mod schema;
 pub mod texts;
 mod yaml;
 

@@ -119,6 +119,17 @@ impl<'a> Place<'a> {
     }
 }
 
+impl Place<'_> {
+    /// Whether it is held as one: no table, and a group only as an entry.
+    fn is_fact(&self) -> bool {
+        match self.shape {
+            Shape::Group(_) => self.optional,
+            Shape::Table(..) => false,
+            _ => true,
+        }
+    }
+}
+
 struct Parser {
     dialect: Dialect,
 }
@@ -215,9 +226,7 @@ impl Parser {
                 Ok(Some(Tree::Pattern(Pattern::Absent)))
             }
             Content::Scalar(Value::String(text))
-                if text == "???"
-                    && self.dialect == Dialect::Answers
-                    && (place.optional || !matches!(place.shape, Shape::Group(_))) =>
+                if text == "???" && self.dialect == Dialect::Answers && place.is_fact() =>
             {
                 Ok(Some(Tree::Pattern(Pattern::Unanswered)))
             }
@@ -226,7 +235,7 @@ impl Parser {
                     && pairs
                         .iter()
                         .all(|(key, _)| key.text == "v1" || key.text == "v2")
-                    && !matches!(place.shape, Shape::Table(..)) =>
+                    && place.is_fact() =>
             {
                 self.refuse_matcher(node)?;
                 let version = |name: &str| -> Parsed<Option<Box<Tree>>> {

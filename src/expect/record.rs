@@ -168,8 +168,26 @@ impl Recorder<'_> {
             (Shape::Leaf(_, ValueType::Namespace), Some(symbol)) => {
                 Pattern::Shared(symbol.to_owned())
             }
+            (Shape::Leaf(_, ValueType::Amount), Some(text)) => {
+                let bytes = path.last().is_some_and(|file| file.starts_with("memory."));
+                Pattern::Exactly(readable_amount(text, bytes))
+            }
             _ => Pattern::Exactly(told),
         })
+    }
+}
+
+/// A number as a number, and one of bytes with the largest unit that keeps it.
+fn readable_amount(text: &str, bytes: bool) -> Value {
+    let Ok(number) = text.parse::<i64>() else {
+        return text.into();
+    };
+    let unit = [(40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')]
+        .into_iter()
+        .find(|(shift, _)| bytes && number != 0 && number % (1 << shift) == 0);
+    match unit {
+        Some((shift, unit)) => format!("{}{unit}", number >> shift).into(),
+        None => number.into(),
     }
 }
 
@@ -292,8 +310,11 @@ fn scalar(value: &Value) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_.-+=$ ".contains(c);
     let starts = |c: char| c.is_ascii_alphanumeric() || "/_$.".contains(c);
     if text.starts_with(starts) && text.chars().all(plain) && !text.ends_with(' ') {
-        // Numbers, booleans and the like would not come back as text.
-        if serde_yaml::from_str(text).is_ok_and(|read: Value| read == *text) {
+        // Numbers, booleans and the like would not come back as text, nor, from
+        // a reader of YAML 1.1, `yes` and `0644`.
+        let old = matches!(text.as_str(), "yes" | "no" | "on" | "off" | "y" | "n")
+            || text.chars().all(|c| c.is_ascii_digit());
+        if !old && serde_yaml::from_str(text).is_ok_and(|read: Value| read == *text) {
             return text.clone();
         }
     }
@@ -310,4 +331,168 @@ fn scalar(value: &Value) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::expect::fixtures::{own_hostname, rich, run};
+    use crate::expect::parse;
+
+    fn parsed(text: &str) -> Expected {
+        parse(text, Path::new("expected.yaml")).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    #[test]
+    fn a_small_snapshot_reads_as_one_would_write_it() {
+        let text = record(&own_hostname(), None, &[]).unwrap();
+        assert_eq!(
+            text,
+            "\
+inside:
+  process:
+    namespaces: {uts: new}
+    hostname: tp-lab
+after: {exit: {status: 0}}
+"
+        );
+        let nothing = record(&run(|_, _| {}), None, &[]).unwrap();
+        assert_eq!(nothing, "inside: {}\nafter: {exit: {status: 0}}\n");
+    }
+
+    #[test]
+    fn a_large_snapshot_stays_readable() {
+        let text = record(&rich(), None, &[]).unwrap();
+        assert!(
+            text.lines().all(|line| line.chars().count() <= WIDTH),
+            "{text}"
+        );
+        for line in [
+            "    hostname: \"yes\"",
+            "    uid_map: [0 1000 1]",
+            "    capabilities:",
+            "      effective: {removed: [net_raw]}",
+            "      permitted: []",
+            "      /proc: absent",
+            "        limits: {memory.max: 256M}",
+            "    network_namespaces: {blue: $c}",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_read_as_the_same() {
+        for run in [own_hostname(), rich()] {
+            let text = record(&run, None, &[]).unwrap();
+            let mut again = String::new();
+            for (name, tree) in &parsed(&text).checkpoints {
+                write_pair(&mut again, 0, name, tree);
+            }
+            assert_eq!(again, text);
+            assert_eq!(record(&run, Some(&parsed(&text)), &[]).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_matcher_is_kept_as_long_as_it_fits() {
+        let previous =
+            |hostname: &str| parsed(&format!("inside: {{process: {{hostname: {hostname}}}}}"));
+        for (matcher, kept) in [
+            ("{matches: \"tp-*\"}", true),
+            ("{matches: \"xx-*\"}", false),
+            ("{any: true}", true),
+            ("{one_of: [a, tp-lab]}", true),
+            ("other", false),
+        ] {
+            let text = record(&own_hostname(), Some(&previous(matcher)), &[]).unwrap();
+            assert_eq!(
+                text.contains(&format!("hostname: {matcher}")),
+                kept,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_pattern_for_the_other_cgroup_version_is_kept() {
+        let run = run(|process, _| {
+            process.cgroups.get_mut("unified").unwrap().path = "/new".into();
+        });
+        let previous = parsed(
+            "inside: {process: {cgroups: {memory: {v1: {path: /old}}, unified: {v2: {path: /old}}}}}",
+        );
+        let text = record(&run, Some(&previous), &[]).unwrap();
+        assert!(text.contains("memory: {v1: {path: /old}}"), "{text}");
+        assert!(text.contains("unified: {v2: {path: /new}}"), "{text}");
+        assert_eq!(record(&run, Some(&parsed(&text)), &[]).unwrap(), text);
+    }
+
+    #[test]
+    fn two_checkpoints_of_one_name_are_refused() {
+        let mut run = own_hostname();
+        run.checkpoints.push(run.checkpoints[0].clone());
+        let error = record(&run, None, &[]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "checkpoint `inside` was reached twice; give each its own name"
+        );
+    }
+
+    #[test]
+    fn any_text_comes_back_as_it_was() {
+        for text in [
+            "",
+            " ",
+            "a b",
+            "yes",
+            "true",
+            "null",
+            "~",
+            "12",
+            "0x1f",
+            "1e3",
+            ".5",
+            "0 1000 1",
+            "a: b",
+            "a #b",
+            "{x}",
+            "[x]",
+            "- x",
+            "\"",
+            "\\",
+            "'",
+            "é",
+            "a\nb",
+            "\t",
+            "\u{7f}",
+            "\u{85}",
+            "\u{feff}x",
+            "*x",
+            "&x",
+            "!x",
+            "%x",
+            "@x",
+            "$x",
+            "`x",
+            "???",
+            "<<",
+            "=",
+            "2024-01-01",
+            "x ",
+            ".inf",
+            "---",
+            "...",
+            "fd00::1/64",
+            "a,b",
+            "\u{2028}",
+        ] {
+            let written = format!("{{{}: {}}}", scalar(&text.into()), scalar(&text.into()));
+            let read: Value = serde_yaml::from_str(&written)
+                .unwrap_or_else(|error| panic!("{text:?} as {written}: {error}"));
+            assert_eq!(read, serde_json::json!({text: text}), "{written}");
+        }
+    }
 }
