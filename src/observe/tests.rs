@@ -583,9 +583,15 @@ impl Container {
         std::fs::create_dir(&folder).unwrap();
         let image = "mkdir -p $d/img/bin; cp \"$(command -v busybox)\" $d/img/bin/busybox
             ln -s busybox $d/img/bin/sleep; tar -C $d/img -cf $d/img.tar .";
+        // What the engine writes outside its folder goes with its namespace.
+        let own_folders = "mount -t tmpfs run /run; mkdir $d/own; mount -t tmpfs own $d/own
+            for dir in /etc /opt /var/lib /var/cache; do
+                own=$d/own$dir; mkdir -p $own/upper $own/work
+                mount -t overlay -o lowerdir=$dir,upperdir=$own/upper,workdir=$own/work own $dir
+            done";
         std::fs::write(
             folder.join("script"),
-            format!("{image}\nmount -t tmpfs run /run\n{script}\necho ready; read end || true"),
+            format!("{image}\n{own_folders}\n{script}\necho ready; read end || true"),
         )
         .unwrap();
         let played = Scene::try_play(
