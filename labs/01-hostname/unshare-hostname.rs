@@ -32,7 +32,7 @@ struct Arguments {
     name: String,
 
     /// The command and its arguments [default: $SHELL]
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true)]
     command: Vec<String>,
 }
 

@@ -51,7 +51,7 @@ pub struct New {
     pub keep: Option<PathBuf>,
 
     /// The command and its arguments [default: $SHELL]
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true)]
     pub command: Vec<String>,
 }
 

@@ -54,7 +54,7 @@ pub struct Setns {
     time: Option<Option<PathBuf>>,
 
     /// The command and its arguments [default: $SHELL]
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true)]
     command: Vec<String>,
 }
 
