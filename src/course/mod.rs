@@ -10,6 +10,6 @@ pub mod language;
 pub mod spec;
 pub mod yaml;
 
-pub use catalogue::{Catalogue, Chapter, Exercise, Found};
+pub use catalogue::{Catalogue, Chapter, Exercise};
 pub use language::Language;
 pub use spec::{Kind, Spec};

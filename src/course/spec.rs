@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use anyhow::Result;
@@ -73,15 +74,17 @@ impl Kind {
 pub struct Limits {
     /// Wall time.
     #[serde(deserialize_with = "at_least_one")]
-    pub seconds: u32,
-    pub memory: Bytes,
+    pub seconds: u64,
+    /// In bytes; written `256M`.
+    #[serde(with = "bytes")]
+    pub memory: u64,
     #[serde(deserialize_with = "at_least_one")]
-    pub processes: u32,
+    pub processes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { seconds: 10, memory: Bytes(256 << 20), processes: 64 }
+        Self { seconds: 10, memory: 256 << 20, processes: 64 }
     }
 }
 
@@ -152,10 +155,22 @@ fn default_arguments() -> Vec<String> {
     vec!["checkpoint".into(), "inside".into()]
 }
 
-fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    match u32::deserialize(deserializer)? {
-        0 => Err(de::Error::custom("0 is too small: 1 is the least")),
-        number => Ok(number),
+/// By `NonZeroU64`, whose error knows its place in the file.
+fn at_least_one<'de, D: Deserializer<'de>, N: TryFrom<u64>>(deserializer: D) -> Result<N, D::Error> {
+    let number = NonZeroU64::deserialize(deserializer)?.get();
+    N::try_from(number).map_err(|_| de::Error::custom(format!("{number} is too great")))
+}
+
+/// A number of bytes, written as [`Bytes`].
+mod bytes {
+    use super::{Bytes, Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Bytes(*bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        Bytes::deserialize(deserializer).map(|bytes| bytes.0)
     }
 }
 
@@ -178,7 +193,7 @@ mod tests {
     #[test]
     fn two_keys_are_enough_and_the_rest_has_defaults() {
         let spec = parse("version: 1\nkind: shell\n").unwrap();
-        assert_eq!(spec.limits, Limits { seconds: 10, memory: Bytes(268_435_456), processes: 64 });
+        assert_eq!(spec.limits, Limits { seconds: 10, memory: 268_435_456, processes: 64 });
         assert_eq!(spec.arguments, ["checkpoint", "inside"]);
         assert!(!spec.rootfs && spec.needs.is_empty() && spec.weights.is_empty());
     }
@@ -189,7 +204,7 @@ mod tests {
                     arguments: [sh, -c, checkpoint inside]\nrootfs: true\nweights: {inside.process.hostname: 2}\n\
                     ignore: ['*.pids']\nman: [unshare(1)]\n";
         let spec = parse(text).unwrap();
-        assert_eq!(spec.limits.memory, Bytes(64 << 20));
+        assert_eq!(spec.limits.memory, 64 << 20);
         assert_eq!(spec.weights["inside.process.hostname"], 2.0);
         let again = parse(&serde_yaml::to_string(&spec).unwrap()).unwrap();
         assert_eq!(again, spec);
@@ -200,7 +215,7 @@ mod tests {
         for (text, place, words) in [
             ("version: 1\nkind: shell\ncolour: red\n", "exercise.yaml:3:1: ", "unknown field `colour`"),
             ("version: 1\nkind: perl\n", "exercise.yaml:2:7: ", "perl"),
-            ("version: 0\nkind: shell\n", "exercise.yaml:1:10: ", "1 is the least"),
+            ("version: 0\nkind: shell\n", "exercise.yaml:1:10: ", "nonzero"),
             ("version: 1\nkind: shell\nlimits: {memory: 12X}\n", "exercise.yaml:3:", "`12X` is not a size"),
             ("version: 1\nkind: shell\nlimits: {seconds: -1}\n", "exercise.yaml:3:", "-1"),
             ("version: 1\nkind: shell\nweights: {a: 0}\n", "exercise.yaml:3:", "above 0"),
