@@ -34,7 +34,8 @@ pub struct Options {
 /// A fact is skipped when one that it depends on failed, and a change that
 /// nobody expected is passed over when it follows from such a failure: the
 /// failure itself is told already. What reaches the machine depends on
-/// nothing, so that a leak is always told.
+/// nothing, so that a leak is always told; but one that is still there at a
+/// later checkpoint is not told again.
 pub fn compare(expected: &Expected, run: &Run, options: &Options) -> Vec<Check> {
     let changes = Changes::of(run, &options.ignore);
     let version = CgroupVersion::of(&changes.baseline);
@@ -45,6 +46,7 @@ pub fn compare(expected: &Expected, run: &Run, options: &Options) -> Vec<Check> 
             symbols: &changes.symbols,
             bound: Vec::new(),
         },
+        told: BTreeMap::new(),
         checks: Vec::new(),
     };
     for (name, tree) in &expected.checkpoints {
@@ -61,6 +63,8 @@ struct Comparison<'a> {
     changes: &'a Changes,
     options: &'a Options,
     namespaces: Namespaces<'a>,
+    /// The unexpected changes so far, by fact, and the checkpoint of each.
+    told: BTreeMap<String, (Value, String)>,
     checks: Vec<Check>,
 }
 
@@ -160,6 +164,7 @@ impl Comparison<'_> {
         let mut failed = failed.clone();
         let mut rest = Value::Object(Map::new());
         let mut mismatches = Vec::new();
+        let mut told_at = None;
         for fact in facts_in(&checkpoint.change) {
             if expected.contains(&fact.id()) {
                 continue;
@@ -167,6 +172,19 @@ impl Comparison<'_> {
             if fact.depends_on().any(|path| failed.contains(path)) {
                 failed.insert(fact.id());
                 continue;
+            }
+            let Some(change) = value_at(&checkpoint.change, &fact.path) else {
+                continue;
+            };
+            match self.told.get(&fact.id()) {
+                Some((earlier, at)) if earlier == change => {
+                    told_at = Some(at.clone());
+                    continue;
+                }
+                _ => {
+                    let told = (change.clone(), checkpoint.name.clone());
+                    self.told.insert(fact.id(), told);
+                }
             }
             let before = value_at(&self.changes.baseline, &fact.path);
             let found = value_at(&checkpoint.observed, &fact.path);
@@ -179,16 +197,20 @@ impl Comparison<'_> {
                 self.namespaces
                     .hold(&scope, fact.kind, fact.shape, None, before, found),
             );
-            if let Some(change) = value_at(&checkpoint.change, &fact.path) {
-                let change = self.changes.symbols.apply_to(fact.shape, change);
-                insert_at(&mut rest, &fact.path, change);
-            }
+            let change = self.changes.symbols.apply_to(fact.shape, change);
+            insert_at(&mut rest, &fact.path, change);
         }
         let texts = &self.options.texts;
         let title = texts.message("check.nothing_else", &[("checkpoint", &checkpoint.name)]);
         let id = format!("{}.nothing_else", checkpoint.name);
         if mismatches.is_empty() {
-            self.push(id, title, Status::Pass, None, None, None);
+            let status = if told_at.is_some() {
+                Status::Skipped
+            } else {
+                Status::Pass
+            };
+            let explanation = told_at.map(|at| explain::skipped(texts, &at, "nothing_else"));
+            self.push(id, title, status, None, None, explanation);
         } else {
             let change = self.changes.symbols.apply(&checkpoint.change);
             let explanation = explain::explain(texts, &mismatches, &change);
@@ -682,6 +704,57 @@ after: {exit: {status: 0}}
             .insert("/mnt".into(), mount("tmpfs", ""));
         let checks = held(OWN_HOSTNAME, &run);
         assert_eq!(bad(&checks), ["inside.nothing_else Fail"]);
+    }
+
+    #[test]
+    fn a_leak_that_stays_is_told_once() {
+        let mut run = own_hostname();
+        let leak = |observation: &mut crate::state::facts::Observation, name: &str| {
+            observation.machine.as_mut().unwrap().view.hostname = name.into();
+        };
+        leak(&mut run.checkpoints[0].1, "tp-lab");
+        leak(run.after.as_mut().unwrap(), "tp-lab");
+        assert_eq!(
+            bad(&held(OWN_HOSTNAME, &run)),
+            ["inside.nothing_else Fail", "after.nothing_else Skipped"]
+        );
+        leak(run.after.as_mut().unwrap(), "other");
+        assert_eq!(
+            bad(&held(OWN_HOSTNAME, &run)),
+            ["inside.nothing_else Fail", "after.nothing_else Fail"]
+        );
+    }
+
+    #[test]
+    fn what_a_process_sees_of_the_machine_is_told_once() {
+        let run = run(|process, machine| {
+            for view in [&mut process.view, &mut machine.view] {
+                view.network_namespaces
+                    .insert("blue".into(), NamespaceId(900));
+                view.mounts
+                    .insert("/run/netns/blue".into(), mount("nsfs", ""));
+            }
+            machine.view.hostname = "x".into();
+            process.view.hostname = "x".into();
+            process
+                .namespaces
+                .insert(NamespaceKind::Uts, NamespaceId(901));
+        });
+        let text = record(&run, None, &[]).unwrap();
+        let expected = "\
+inside:
+  process:
+    namespaces: {uts: new}
+    hostname: x
+  machine:
+    hostname: x
+    mounts:
+      /run/netns/blue: {type: nsfs, source: nsfs}
+    network_namespaces: {blue: new}
+after: {exit: {status: 0}}
+";
+        assert_eq!(text, expected);
+        assert!(bad(&held(&text, &run)).is_empty());
     }
 
     #[test]

@@ -120,8 +120,8 @@ pub fn explain(texts: &Texts, mismatches: &[Mismatch], change: &Value) -> Explan
     };
     let mut explanation = explain_one(texts, first, change);
     if !others.is_empty() {
-        let paths: Vec<&str> = others.iter().map(|other| other.path.as_str()).collect();
-        let also = texts.message("check.also", &[("facts", &paths.join(", "))]);
+        let paths: Vec<String> = others.iter().map(|other| other.path.clone()).collect();
+        let also = texts.message("check.also", &[("facts", &list(&paths))]);
         explanation.what = format!("{} {also}", explanation.what);
     }
     explanation
