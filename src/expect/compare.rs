@@ -76,6 +76,7 @@ impl Comparison<'_> {
             let title = texts.message("check.reached", &[("checkpoint", name)]);
             self.push(name.clone(), title, Status::Pass, None, None, None);
         }
+        // In the order of the vocabulary, which puts what others depend on first.
         let facts = self.expected_facts(name, tree);
         let mut failed: BTreeSet<String> = BTreeSet::new();
         for fact in &facts {
@@ -159,6 +160,8 @@ impl Comparison<'_> {
         Some(self.changes.symbols.apply_to(fact.shape, value))
     }
 
+    /// All that changed and was not expected is one check, so that its points
+    /// do not hang on how much a mistake spills.
     fn nothing_else(&mut self, checkpoint: &Checkpoint, facts: &[Fact], failed: &BTreeSet<String>) {
         let expected: BTreeSet<String> = facts.iter().map(Fact::id).collect();
         let mut failed = failed.clone();
@@ -170,6 +173,7 @@ impl Comparison<'_> {
                 continue;
             }
             if fact.depends_on().any(|path| failed.contains(path)) {
+                // It follows from a failure, and so does what depends on it.
                 failed.insert(fact.id());
                 continue;
             }
@@ -218,6 +222,7 @@ impl Comparison<'_> {
         }
     }
 
+    /// One red for the checkpoint; nothing can be said of its facts.
     fn not_reached(&mut self, name: &str, tree: &Tree) {
         let texts = &self.options.texts;
         let exit = self
@@ -260,6 +265,7 @@ impl Comparison<'_> {
         found: Option<Value>,
         explanation: Option<Explanation>,
     ) {
+        // To reach a checkpoint is no merit by itself: the shipped work often does.
         let default = if id.contains('.') { 1.0 } else { 0.0 };
         let out_of = weight(&self.options.weights, &id).unwrap_or(default);
         let points = if status == Status::Pass { out_of } else { 0.0 };
@@ -380,6 +386,7 @@ impl Namespaces<'_> {
         }
     }
 
+    /// How a change is told that nobody expected.
     fn unexpected(&mut self, place: &Place<'_>) -> Vec<Mismatch> {
         let leaks = explain::leaks(place.kind) && place.scope.fact.is_machines();
         if leaks {
@@ -398,6 +405,7 @@ impl Namespaces<'_> {
         }
     }
 
+    /// Each field of a group, or each entry of a table within an entry.
     fn hold_below(&mut self, place: &Place<'_>, tree: Option<&Tree>) -> Vec<Mismatch> {
         let at =
             |value: Option<&Value>, name: &str| value.and_then(|value| value.get(name)).cloned();
@@ -437,6 +445,7 @@ impl Namespaces<'_> {
         mismatches
     }
 
+    /// A set against the final one that the snapshot says or implies.
     fn hold_set(&self, place: &Place<'_>, tree: &Tree) -> Vec<Mismatch> {
         let before = elements(place.before);
         let wanted = match tree {
@@ -510,6 +519,7 @@ impl Place<'_> {
         whole || self.kind == FactKind::CgroupLimit && !matches!(self.shape, Shape::Table(..))
     }
 
+    /// The way in which something is there that was to be absent.
     fn still_there(&self) -> How {
         match self.shape {
             _ if self.is_entry() => How::ExtraEntry,

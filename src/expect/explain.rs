@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::texts::{Texts, fill};
 use crate::check::verdict::Explanation;
+use crate::state::difference::ABSENT;
 use crate::state::vocabulary::{Fact, FactKind};
 
 /// How a fact can fail to hold.
@@ -152,6 +153,7 @@ fn explain_one(texts: &Texts, mismatch: &Mismatch, change: &Value) -> Explanatio
         ("missing", list(&mismatch.missing)),
         ("extra", list(&mismatch.extra)),
         ("allows", allows(texts, mismatch)),
+        ("change", texts.message(change_key(mismatch), &[])),
     ]);
     let part = |part: &str| {
         let text = key
@@ -173,6 +175,14 @@ fn explain_one(texts: &Texts, mismatch: &Mismatch, change: &Value) -> Explanatio
     }
 }
 
+fn change_key(mismatch: &Mismatch) -> &'static str {
+    match (&mismatch.baseline, &mismatch.found) {
+        (None, _) => "check.came",
+        (_, None) => "check.went",
+        _ => "check.changed",
+    }
+}
+
 /// Mismatches that tell more when the rest of the change is looked at.
 fn special_case(mismatch: &Mismatch, change: &Value) -> Option<&'static str> {
     use crate::state::facts::NamespaceKind::{Pid, Time};
@@ -190,6 +200,11 @@ fn special_case(mismatch: &Mismatch, change: &Value) -> Option<&'static str> {
         }
         (FactKind::UidMap | FactKind::GidMap, How::Different) => {
             is_swapped(mismatch).then_some("swapped")
+        }
+        (FactKind::Interface, How::MissingEntry) => {
+            let name = mismatch.entry.as_deref().unwrap_or_default();
+            let outside = change.pointer("/machine/interfaces")?.get(name)?;
+            (outside != ABSENT && !mismatch.machine).then_some("outside")
         }
         (FactKind::ExitStatus, How::Different) if changed("/exit/signal") => Some("signalled"),
         _ => None,
@@ -475,6 +490,10 @@ mod tests {
             (
                 mismatch(FactKind::Namespace(Time), How::Unchanged),
                 children,
+            ),
+            (
+                mismatch(FactKind::Interface, How::MissingEntry),
+                json!({"machine": {"interfaces": {"ENTRY": {"kind": "veth"}}}}),
             ),
             (
                 mismatch(FactKind::ExitStatus, How::Different),

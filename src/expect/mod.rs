@@ -1,6 +1,6 @@
 //! Expected snapshots: matchers, comparison, and the explanation of a mismatch.
 //!
-//! Pure: data in, data out. What may stand in a snapshot, what each fact is
+//! Pure: data in, data out (a translation alone is read from a file). What may stand in a snapshot, what each fact is
 //! and what it depends on come from [`state::vocabulary`](crate::state::vocabulary).
 //!
 //! - [`parse`]: `expected.yaml` and `answer.yaml`, every mistake in its place;

@@ -153,6 +153,7 @@ impl Parser {
         Ok(Expected { checkpoints })
     }
 
+    /// `exit` is known only at the end, when there is no process any more.
     fn checkpoint(&self, key: &Key, node: &Node) -> Parsed<Tree> {
         let name = &key.text;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
@@ -178,6 +179,7 @@ impl Parser {
         self.record(name, OBSERVATION, node)
     }
 
+    /// A mapping whose keys are all known.
     fn record(&self, name: &str, fields: &'static [Field], node: &Node) -> Parsed<Tree> {
         let pairs = mapping(name, node)?;
         let mut branches = Vec::new();
@@ -250,6 +252,7 @@ impl Parser {
         }
     }
 
+    /// One who may write a matcher in an answer need not know it.
     fn refuse_matcher(&self, node: &Node) -> Parsed<()> {
         if self.dialect == Dialect::Answers {
             return Err(Mistake(
@@ -260,6 +263,7 @@ impl Parser {
         Ok(())
     }
 
+    /// A single value, a symbol or a matcher.
     fn leaf(&self, place: Place<'_>, value_type: ValueType, node: &Node) -> Parsed<Pattern> {
         match &node.content {
             Content::Mapping(pairs) => {
@@ -271,6 +275,7 @@ impl Parser {
         }
     }
 
+    /// A list or a set, whole; or what is added to a set and removed from it.
     fn list(&self, place: Place<'_>, value_type: ValueType, node: &Node) -> Parsed<Pattern> {
         let is_set = matches!(place.shape, Shape::Set(..));
         match &node.content {
@@ -362,6 +367,7 @@ fn mapping<'a>(name: &str, node: &'a Node) -> Parsed<&'a [(Key, Node)]> {
     }
 }
 
+/// The matcher and its argument: exactly one, and a known one.
 fn only_matcher<'a>(
     place: Place<'_>,
     node: &Node,
@@ -487,6 +493,7 @@ fn any(argument: &Node) -> Parsed<Pattern> {
     }
 }
 
+/// The number that a comparison is made with.
 fn bound(place: Place<'_>, value_type: ValueType, key: &Key, node: &Node) -> Parsed<Value> {
     if !matches!(
         value_type,
@@ -528,6 +535,8 @@ fn accepts_everything(pattern: &Pattern, value_type: ValueType) -> bool {
     }
 }
 
+/// A value of a leaf; of a namespace only a symbol, since its number is the
+/// kernel's to choose.
 fn literal(place: Place<'_>, value_type: ValueType, node: &Node) -> Parsed<Pattern> {
     if value_type != ValueType::Namespace {
         return value(place, value_type, node).map(Pattern::Exactly);

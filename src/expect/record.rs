@@ -52,6 +52,7 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    /// The expectation for a change; `previous` is what there was in its place.
     fn tree(
         &self,
         shape: Shape,
@@ -69,6 +70,7 @@ impl Recorder<'_> {
             *mine = Some(Box::new(self.tree(shape, change, path, mine.as_deref())));
             return Tree::Pattern(Pattern::ByCgroup { v1, v2 });
         }
+        // A text may be `absent` too, as that of a host name.
         if change == ABSENT && value_at(self.observed, path).is_none() {
             return Tree::Pattern(Pattern::Absent);
         }
@@ -80,6 +82,7 @@ impl Recorder<'_> {
                 self.branches(known.collect(), map, path, previous)
             }
             (Shape::Table(kind, entries), Value::Object(map)) => {
+                // Also entries that only the other cgroup version has.
                 let mut keys: Vec<String> = map.keys().cloned().collect();
                 if let Some(Tree::Branch(branches)) = previous {
                     keys.extend(branches.iter().map(|(key, _)| key.clone()));
@@ -104,6 +107,7 @@ impl Recorder<'_> {
         }
     }
 
+    /// In the order of the vocabulary, which the file keeps.
     fn branches(
         &self,
         known: Vec<(String, Shape)>,

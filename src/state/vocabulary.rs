@@ -106,7 +106,8 @@ pub enum ValueType {
     Amount,
 }
 
-/// The form of a fact's value.
+/// The form of a fact's value. It decides how the fact is written, how its
+/// change is told, and in which ways it can fail to hold.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     /// Only a grouping: the facts are its fields.
@@ -166,8 +167,11 @@ impl Field {
 use Shape::{Group, Leaf, List, Set, Table};
 use ValueType::{Amount, Boolean, Id, Integer, Namespace, Text, Word};
 
+// What mount_namespaces(7) knows; a mount can be slave and shared at once.
 const PROPAGATIONS: ValueType = Word(&["shared", "private", "slave", "shared,slave", "unbindable"]);
 
+// What other facts depend on. A view of a namespace says nothing while the
+// process is in the wrong one.
 const CGROUP: &str = "process.namespaces.cgroup";
 const IPC: &str = "process.namespaces.ipc";
 const MNT: &str = "process.namespaces.mnt";
@@ -352,7 +356,8 @@ const PROCESS: &[Field] = &[
         Set(FactKind::Securebits, Text),
         "Its securebits, by name.",
     )
-    .optional(),
+    .optional()
+    .after(&[USER]),
     Field::new("root", Leaf(FactKind::Root, Text), "Its root directory.").after(&[MNT]),
     Field::new("cwd", Leaf(FactKind::Cwd, Text), "Its working directory.")
         .after(&[MNT, "process.root"]),
@@ -427,6 +432,7 @@ const fn user_id(name: &'static str, about: &'static str) -> Field {
     Field::new(name, Leaf(FactKind::UserId, Id), about).after(&[USER, UID_MAP])
 }
 
+// setresuid(2) sets three of them; the fourth follows the effective one.
 const UID: &[Field] = &[
     user_id("real", "The real user id."),
     user_id(
@@ -452,13 +458,18 @@ const GID: &[Field] = &[
 ];
 
 const fn capabilities(name: &'static str, set: CapabilitySet, about: &'static str) -> Field {
-    // Without a map, the execve of an unmapped user id takes them all away.
+    // A new user namespace resets all five. Without a map, the execve of an
+    // unmapped user id then takes away what counts.
+    let depends_on: &[&str] = match set {
+        CapabilitySet::Effective | CapabilitySet::Permitted => &[USER, UID_MAP],
+        _ => &[USER],
+    };
     Field::new(
         name,
         Set(FactKind::Capabilities(set), Word(CAPABILITIES)),
         about,
     )
-    .after(&[USER, UID_MAP])
+    .after(depends_on)
 }
 
 const CAPABILITY_SETS: &[Field] = &[
@@ -516,6 +527,9 @@ const CGROUP_FIELDS: &[Field] = &[
         "The limits set there, by file.",
     ),
 ];
+
+// From here on: what the process and the machine both have, each seen from
+// its own namespaces.
 
 const HOSTNAME: Field =
     Field::new("hostname", Leaf(FactKind::Hostname, Text), "The host name.").after(&[UTS]);
