@@ -1,6 +1,7 @@
 //! The texts for people, by stable keys, in the language in use.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -35,7 +36,8 @@ impl Texts {
     ///
     /// # Errors
     ///
-    /// When there is no such file, or it is no mapping of texts.
+    /// When the file cannot be read, or is no mapping of texts. That there is
+    /// none is no error: the course need not be in every language.
     pub fn load(language: &str, course_root: &Path) -> anyhow::Result<Self> {
         if language == "en" {
             return Ok(Self::english());
@@ -48,8 +50,10 @@ impl Texts {
             bail!("`{language}` is no language; write a code such as `fr`");
         }
         let path = course_root.join("texts").join(format!("{language}.yaml"));
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::english()),
+            read => read.with_context(|| format!("read {}", path.display()))?,
+        };
         Self::english()
             .translated(&text)
             .with_context(|| path.display().to_string())
@@ -182,7 +186,9 @@ mod tests {
         let french = Texts::load("fr", &folder).unwrap();
         assert_eq!(french.get("hostname.title"), Some("nom de la machine"));
         assert!(Texts::load("../fr", &folder).is_err());
-        assert!(Texts::load("de", &folder).is_err());
+        assert_eq!(Texts::load("de", &folder).unwrap(), Texts::english());
+        std::fs::write(folder.join("texts/it.yaml"), "hostname: [1]").unwrap();
+        assert!(Texts::load("it", &folder).is_err());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }
