@@ -1,0 +1,197 @@
+//! The seccomp filter that turns one magic `prctl` into "look now", and the
+//! runner's end of it. seccomp_unotify(2).
+//!
+//! The kernel itself stops the caller and names it to the runner. Nothing of
+//! this is inherited as a descriptor and nothing of it can be forged inside.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+
+use super::checkpoint::LOOK_NOW;
+
+#[cfg(target_arch = "x86_64")]
+const AUDIT_ARCH: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const AUDIT_ARCH: u32 = 0xc000_00b7;
+
+/// Longest checkpoint name that is read from a caller's memory, in bytes.
+const MAX_NAME: usize = 64;
+
+fn statement(code: u32, k: u32) -> libc::sock_filter {
+    libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+fn jump_unless_equal(k: u32, otherwise: u8) -> libc::sock_filter {
+    let code = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    libc::sock_filter {
+        code,
+        jt: 0,
+        jf: otherwise,
+        k,
+    }
+}
+
+/// Puts the filter on the calling thread and returns the listener. Needs
+/// CAP_SYS_ADMIN in the caller's user namespace (no_new_privs would be the
+/// other way, but that would itself change the state that is observed).
+///
+/// # Errors
+/// `EINVAL` on kernels before 5.0; `EBUSY` below another listener.
+pub fn install() -> io::Result<OwnedFd> {
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let answer = libc::BPF_RET | libc::BPF_K;
+    // Offsets into struct seccomp_data: nr 0, arch 4, args[0] 16.
+    let mut filter = [
+        statement(load, 4),
+        jump_unless_equal(AUDIT_ARCH, 5),
+        statement(load, 0),
+        jump_unless_equal(libc::SYS_prctl as u32, 3),
+        statement(load, 16),
+        jump_unless_equal(LOOK_NOW, 1),
+        statement(answer, libc::SECCOMP_RET_USER_NOTIF),
+        statement(answer, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // From Linux 5.19 on a signal cannot interrupt a caller that is being looked at.
+    const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
+    for flags in [listener | WAIT_KILLABLE_RECV, listener] {
+        // SAFETY: the program outlives the call, which copies it.
+        let fd = unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                flags,
+                &raw const program,
+            )
+        };
+        if fd >= 0 {
+            // SAFETY: a fresh descriptor that nobody else owns.
+            return Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) });
+        }
+        if Errno::last() != Errno::EINVAL {
+            break;
+        }
+    }
+    Err(io::Error::last_os_error())
+}
+
+/// A process that stands at a checkpoint, stopped by the kernel.
+#[derive(Debug)]
+pub struct Stop {
+    cookie: u64,
+    /// The caller, as the runner's PID namespace counts.
+    pub pid: i32,
+    /// The name it gave; empty for none.
+    pub name: String,
+    /// The securebits it reported of itself.
+    pub securebits: u32,
+}
+
+/// Takes the next stopped process; `None` when it has died meanwhile.
+pub fn receive(listener: &OwnedFd) -> io::Result<Option<Stop>> {
+    // SAFETY: an all-zero seccomp_notif is what the kernel asks for.
+    let mut notification: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: the kernel fills the structure that is passed.
+        let got = unsafe {
+            libc::ioctl(
+                listener.as_raw_fd(),
+                SECCOMP_IOCTL_NOTIF_RECV,
+                &raw mut notification,
+            )
+        };
+        match (got, Errno::last()) {
+            (0, _) => break,
+            (_, Errno::EINTR) => {}
+            (_, Errno::ENOENT) => return Ok(None),
+            _ => return Err(io::Error::last_os_error()),
+        }
+    }
+    let pid = notification.pid as i32;
+    let name = read_name(pid, notification.data.args[1]);
+    // The PID was read before it could be reused only if the call still waits.
+    if !still_waiting(listener, notification.id) {
+        return Ok(None);
+    }
+    Ok(Some(Stop {
+        cookie: notification.id,
+        pid,
+        name: name.unwrap_or_default(),
+        securebits: notification.data.args[2] as u32,
+    }))
+}
+
+/// Whether the process still stands at its checkpoint (it may be killed at
+/// any time, and its PID be given to another).
+pub fn still_stopped(listener: &OwnedFd, stop: &Stop) -> bool {
+    still_waiting(listener, stop.cookie)
+}
+
+fn still_waiting(listener: &OwnedFd, cookie: u64) -> bool {
+    // SAFETY: the kernel reads one u64.
+    unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            SECCOMP_IOCTL_NOTIF_ID_VALID,
+            &raw const cookie,
+        ) == 0
+    }
+}
+
+/// Lets the process go on: its `prctl` returns 0.
+pub fn resume(listener: &OwnedFd, stop: &Stop) {
+    let mut response = libc::seccomp_notif_resp {
+        id: stop.cookie,
+        val: 0,
+        error: 0,
+        flags: 0,
+    };
+    // A caller that has died meanwhile (ENOENT) needs no answer.
+    // SAFETY: the kernel reads the structure that is passed.
+    unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            SECCOMP_IOCTL_NOTIF_SEND,
+            &raw mut response,
+        );
+    }
+}
+
+/// The NUL-terminated string at `address` of the process, `None` if there is none.
+fn read_name(pid: i32, address: u64) -> Option<String> {
+    if address == 0 {
+        return None;
+    }
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut bytes = Vec::new();
+    // Byte by byte, because the string may end just before an unmapped page.
+    while bytes.len() < MAX_NAME {
+        let mut byte = [0];
+        memory
+            .read_exact_at(&mut byte, address + bytes.len() as u64)
+            .ok()?;
+        if byte[0] == 0 {
+            break;
+        }
+        bytes.push(byte[0]);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+// _IOWR('!', 0, struct seccomp_notif), _IOWR('!', 1, …_resp), _IOW('!', 2, u64)
+const SECCOMP_IOCTL_NOTIF_RECV: libc::c_ulong = 0xc050_2100;
+const SECCOMP_IOCTL_NOTIF_SEND: libc::c_ulong = 0xc018_2101;
+const SECCOMP_IOCTL_NOTIF_ID_VALID: libc::c_ulong = 0x4008_2102;
