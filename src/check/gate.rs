@@ -1,0 +1,342 @@
+//! `tp dev check`, the authors' gate: what has to be true of an exercise
+//! before a student sees it.
+//!
+//! A check that cannot fail is worth nothing, so most of this is about
+//! failing: the exercise as shipped, the untouched sandbox, each known wrong
+//! answer, and the solution with any one step taken out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::run::{Checker, Work};
+use super::steps::steps;
+use super::verdict::{Check, ExerciseResult, Status};
+use crate::course::catalogue::{Exercise, Kind};
+use crate::expect::{self, Run};
+
+/// What the gate found wrong; empty when all is well.
+pub type Complaints = Vec<String>;
+
+/// Files that belong to an exercise, besides the work file itself.
+const EXERCISE_FILES: [&str; 6] = [
+    "README.md",
+    "exercise.yaml",
+    "expected.yaml",
+    "hints.yaml",
+    "setup.sh",
+    "scenario.sh",
+];
+
+/// Known wrong answers that each exercise has at least.
+const LEAST_WRONG: usize = 2;
+
+/// Runs the whole gate over one exercise. The solution has to pass `times`
+/// times of `times`.
+///
+/// # Errors
+/// Only for what stops the gate itself, such as an unreadable directory.
+pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Result<Complaints> {
+    let mut complaints = Complaints::new();
+    files(exercise, &mut complaints)?;
+    links(&exercise.dir.join("README.md"), &mut complaints);
+    links(&exercise.solution_dir.join("README.md"), &mut complaints);
+
+    let solution_file = exercise.solution_file();
+    let Ok(solution) = fs::read_to_string(&solution_file) else {
+        complaints.push(format!("{}: there is no solution", solution_file.display()));
+        return Ok(complaints);
+    };
+    let known = solved(checker, exercise, times, &mut complaints);
+    if matches!(&known, Some(result) if result.status == Status::Unsupported) {
+        return Ok(complaints);
+    }
+    untouched(checker, exercise, &mut complaints);
+
+    let shipped = fs::read_to_string(exercise.work_file()).context("the work file")?;
+    let result = checker.check(exercise, &Work::Text(&shipped, &exercise.work_file()));
+    if result.status != Status::Fail {
+        complaints.push(format!("as shipped it should fail, but: {}", told(&result)));
+    }
+    wrong_answers(checker, exercise, &mut complaints)?;
+    without_a_step(checker, exercise, &shipped, &solution, &mut complaints);
+    Ok(complaints)
+}
+
+/// The solution passes, every time.
+fn solved(
+    checker: &mut Checker,
+    exercise: &Exercise,
+    times: usize,
+    complaints: &mut Complaints,
+) -> Option<ExerciseResult> {
+    let file = exercise.solution_file();
+    let mut last = None;
+    for time in 1..=times.max(1) {
+        let result = checker.check(exercise, &Work::File(&file));
+        let status = result.status;
+        if status != Status::Pass {
+            if status != Status::Unsupported {
+                complaints.push(format!(
+                    "the solution, run {time} of {times}: {}",
+                    told(&result)
+                ));
+            }
+            return Some(result);
+        }
+        last = Some(result);
+    }
+    last
+}
+
+/// No expected snapshot accepts a sandbox in which nothing was done.
+fn untouched(checker: &mut Checker, exercise: &Exercise, complaints: &mut Complaints) {
+    let accepted = || -> Result<bool> {
+        let expected = checker.expected(exercise)?;
+        let program = crate::sandbox::StagedFile {
+            path: format!("{}/work.sh", crate::sandbox::root::WORK),
+            mode: 0o755,
+            content: b"exit 0\n".to_vec(),
+        };
+        let mut plan = super::run::plan(exercise, program.clone())?;
+        plan.argv = vec!["/bin/sh".to_owned(), program.path];
+        let idle = super::run::record(&plan)?.run;
+        let names = expected.checkpoints.iter().map(|(name, _)| name.clone());
+        let names = names.filter(|name| name != expect::AFTER);
+        let run = Run {
+            checkpoints: names.map(|name| (name, idle.baseline.clone())).collect(),
+            ..idle
+        };
+        let options = checker.options(exercise);
+        let checks = expect::compare(&expected, &run, &options);
+        Ok(checks.iter().all(|check| check.status == Status::Pass))
+    };
+    match accepted() {
+        Ok(false) => {}
+        Ok(true) => complaints.push("expected.yaml accepts the untouched sandbox".to_owned()),
+        Err(error) => complaints.push(format!("the untouched sandbox: {error:#}")),
+    }
+}
+
+/// Each known wrong answer fails on the fact that it names.
+fn wrong_answers(
+    checker: &mut Checker,
+    exercise: &Exercise,
+    complaints: &mut Complaints,
+) -> Result<()> {
+    let directory = exercise.solution_dir.join("wrong");
+    let files = sorted(&directory)?;
+    if files.len() < LEAST_WRONG {
+        complaints.push(format!(
+            "{}: {} known wrong answers; there should be {LEAST_WRONG} or more",
+            directory.display(),
+            files.len()
+        ));
+    }
+    for path in files {
+        let name = path.display();
+        let text = fs::read_to_string(&path).with_context(|| format!("read {name}"))?;
+        let Some(fact) = text.lines().find_map(|line| line.split_once("caught by: ")) else {
+            complaints.push(format!(
+                "{name}: no line `caught by: FACT` tells what catches it"
+            ));
+            continue;
+        };
+        let fact = fact.1.trim();
+        let result = checker.check(exercise, &Work::Text(&text, &path));
+        let caught = result
+            .checks
+            .iter()
+            .any(|check| check.status == Status::Fail && catches(check, fact));
+        if result.status != Status::Fail || !caught {
+            complaints.push(format!(
+                "{name}: should fail on {fact}, but: {}",
+                told(&result)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Taking any single step out of the solution makes the check fail.
+fn without_a_step(
+    checker: &mut Checker,
+    exercise: &Exercise,
+    shipped: &str,
+    solution: &str,
+    complaints: &mut Complaints,
+) {
+    if exercise.kind == Kind::Question {
+        // Each answer is a fact of its own: a wrong one cannot go unnoticed.
+        return;
+    }
+    let file = exercise.solution_file();
+    let steps = steps(exercise.kind, shipped, solution);
+    if steps.is_empty() {
+        complaints.push("the solution adds nothing to the exercise".to_owned());
+    }
+    for step in steps {
+        let text = step.taken_out_of(solution);
+        let result = checker.check(exercise, &Work::Text(&text, &file));
+        if result.status != Status::Fail {
+            complaints.push(format!(
+                "{}:{}: without `{}` it should fail, but: {}",
+                file.display(),
+                step.lines.start + 1,
+                step.text(solution),
+                told(&result)
+            ));
+        }
+    }
+}
+
+/// Everything that should be there is, and nothing else.
+fn files(exercise: &Exercise, complaints: &mut Complaints) -> Result<()> {
+    let work = exercise.kind.work_file();
+    let mut allowed: BTreeSet<&str> = EXERCISE_FILES.into();
+    if exercise.kind != Kind::Question {
+        allowed.remove("scenario.sh");
+    }
+    allowed.insert(work);
+    for path in sorted(&exercise.dir)? {
+        let name = name_of(&path);
+        if !allowed.contains(untranslated(&name).as_str()) {
+            complaints.push(format!(
+                "{}: a file that does not belong here",
+                path.display()
+            ));
+        }
+    }
+    for path in sorted(&exercise.solution_dir)? {
+        let name = name_of(&path);
+        if ![work, "README.md", "wrong"].contains(&untranslated(&name).as_str()) {
+            complaints.push(format!(
+                "{}: a file that does not belong here",
+                path.display()
+            ));
+        }
+    }
+    let mut needed = vec![
+        "README.md",
+        "exercise.yaml",
+        "expected.yaml",
+        "hints.yaml",
+        work,
+    ];
+    if exercise.kind == Kind::Question {
+        needed.push("scenario.sh");
+    }
+    for name in needed {
+        let path = exercise.dir.join(name);
+        if !path.exists() {
+            complaints.push(format!("{}: missing", path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Every relative link of a Markdown file leads somewhere.
+pub fn links(file: &Path, complaints: &mut Complaints) {
+    let Ok(text) = fs::read_to_string(file) else {
+        return;
+    };
+    let directory = file.parent().unwrap_or(Path::new("."));
+    for link in link_targets(&text) {
+        let path = link.split('#').next().unwrap_or_default();
+        if !path.is_empty() && !link.contains("://") && !directory.join(path).exists() {
+            complaints.push(format!(
+                "{}: the link to {link} leads nowhere",
+                file.display()
+            ));
+        }
+    }
+}
+
+/// The targets of `[text](target)` and `![text](target)`, code blocks left out.
+fn link_targets(text: &str) -> Vec<&str> {
+    let mut code = false;
+    let prose = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    });
+    prose
+        .flat_map(|line| line.split("](").skip(1))
+        .filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
+        .collect()
+}
+
+/// Whether a check's id is this fact, or lies below it.
+pub fn names(id: &str, fact: &str) -> bool {
+    id.strip_prefix(fact)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Whether a failed check is about this fact: it is the fact, or the fact is
+/// among the changes that nobody expected.
+fn catches(check: &Check, fact: &str) -> bool {
+    let unexpected = || {
+        let checkpoint = check.id.strip_suffix(".nothing_else")?;
+        let path = fact.strip_prefix(checkpoint)?.strip_prefix('.')?;
+        path.split('.')
+            .try_fold(check.found.as_ref()?, |value, key| value.get(key))
+    };
+    names(&check.id, fact) || unexpected().is_some()
+}
+
+/// A verdict in one line, for the author.
+fn told(result: &ExerciseResult) -> String {
+    let failed: Vec<&str> = result
+        .checks
+        .iter()
+        .filter(|check| check.status != Status::Pass)
+        .map(|check| check.id.as_str())
+        .collect();
+    let mut told = format!("{:?}", result.status).to_lowercase();
+    if let Some(reason) = &result.reason {
+        told += &format!(": {reason}");
+    }
+    if !failed.is_empty() {
+        told += &format!(" ({})", failed.join(", "));
+    }
+    if let Some(what) = result
+        .checks
+        .iter()
+        .find(|check| check.status == Status::Fail)
+        .and_then(|check| check.explanation.as_ref())
+    {
+        told += &format!(": {}", what.what.replace('\n', " "));
+    }
+    told
+}
+
+fn sorted(directory: &Path) -> Result<Vec<PathBuf>> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
+    let entries =
+        fs::read_dir(directory).with_context(|| format!("read {}", directory.display()))?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()
+        .with_context(|| format!("read {}", directory.display()))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// `README.fr.md` is a translation of `README.md`, and belongs where it does.
+fn untranslated(name: &str) -> String {
+    match name.split('.').collect::<Vec<_>>()[..] {
+        [stem, language, extension] if language.len() == 2 => format!("{stem}.{extension}"),
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,342 @@
+//! What exercises may ask of a machine beyond the sandbox itself, and what
+//! `tp doctor` looks at: each a probe that tries the thing, with its remedy.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork, getegid, geteuid};
+
+use crate::observe::host;
+use crate::sandbox::{Plan, Sandbox, Unsupported};
+
+/// How a probe ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It works; a few words of detail.
+    Works(String),
+    /// It does not: the reason, and what to do about it.
+    Missing { reason: String, remedy: String },
+}
+
+use Finding::{Missing, Works};
+
+/// One thing that a machine may or may not be able to do.
+pub struct Feature {
+    /// As in `needs:` of exercise.yaml.
+    pub name: &'static str,
+    /// Without it nothing runs at all.
+    pub for_all: bool,
+    pub probe: fn() -> Finding,
+}
+
+/// Every feature, those that everything needs first.
+pub const FEATURES: [Feature; 12] = [
+    Feature {
+        name: "kernel",
+        for_all: true,
+        probe: kernel,
+    },
+    Feature {
+        name: "user-namespace",
+        for_all: true,
+        probe: user_namespace,
+    },
+    Feature {
+        name: "sandbox",
+        for_all: true,
+        probe: sandbox,
+    },
+    Feature {
+        name: "rust",
+        for_all: false,
+        probe: rust,
+    },
+    Feature {
+        name: "overlay",
+        for_all: false,
+        probe: overlay,
+    },
+    Feature {
+        name: "time-namespace",
+        for_all: false,
+        probe: time_namespace,
+    },
+    Feature {
+        name: "mqueue",
+        for_all: false,
+        probe: mqueue,
+    },
+    Feature {
+        name: "cgroup",
+        for_all: false,
+        probe: cgroup,
+    },
+    Feature {
+        name: "subordinate-ids",
+        for_all: false,
+        probe: subordinate_ids,
+    },
+    Feature {
+        name: "util-linux",
+        for_all: false,
+        probe: util_linux,
+    },
+    Feature {
+        name: "iproute2",
+        for_all: false,
+        probe: iproute2,
+    },
+    Feature {
+        name: "hostname",
+        for_all: false,
+        probe: hostname,
+    },
+];
+
+/// Fails with [`Unsupported`] when this machine lacks the feature, or with
+/// another error when there is no such feature.
+pub fn require(name: &str) -> Result<()> {
+    let Some(feature) = FEATURES.iter().find(|feature| feature.name == name) else {
+        let known: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        bail!(
+            "exercise.yaml: needs: there is no feature `{name}`; there are {}",
+            known.join(", ")
+        );
+    };
+    match (feature.probe)() {
+        Works(_) => Ok(()),
+        Missing { reason, remedy } => Err(Unsupported(format!("{reason}: {remedy}")).into()),
+    }
+}
+
+fn kernel() -> Finding {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (5, 14) {
+        return Works(release.to_owned());
+    }
+    Missing {
+        reason: format!("this kernel is {release}"),
+        remedy: "update the system, or use a virtual machine with a newer one".to_owned(),
+    }
+}
+
+fn user_namespace() -> Finding {
+    match host::user_namespaces() {
+        Ok(()) => Works("one can be made".to_owned()),
+        Err(why) => refused(&why),
+    }
+}
+
+/// The observer's line is `CALL: ERRNO: why: remedy`, or ends with the why.
+fn refused(why: &str) -> Finding {
+    let (reason, remedy) = why
+        .rsplit_once(": ")
+        .unwrap_or((why, "use a virtual machine"));
+    Missing {
+        reason: reason.to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}
+
+fn sandbox() -> Finding {
+    let plan = Plan {
+        argv: vec!["/bin/true".to_owned()],
+        ..Plan::default()
+    };
+    let started = std::time::Instant::now();
+    match Sandbox::open(&plan) {
+        Ok((sandbox, _)) => {
+            sandbox.close();
+            Works(format!(
+                "opened and closed in {} ms",
+                started.elapsed().as_millis()
+            ))
+        }
+        Err(error) => Missing {
+            reason: format!("{error:#}"),
+            remedy: "try on another machine, or in a virtual machine".to_owned(),
+        },
+    }
+}
+
+fn rust() -> Finding {
+    command(
+        "cargo",
+        "install Rust: the Rust exercises are built with it",
+    )
+}
+
+fn overlay() -> Finding {
+    let works = in_user_namespace(|| {
+        let tmpfs = mount(
+            Some("tmpfs"),
+            "/tmp",
+            Some("tmpfs"),
+            MsFlags::empty(),
+            None::<&str>,
+        );
+        let directories = ["lower", "upper", "work", "merged"]
+            .iter()
+            .all(|name| fs::create_dir(Path::new("/tmp").join(name)).is_ok());
+        let options = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
+        let overlay = mount(
+            Some("overlay"),
+            "/tmp/merged",
+            Some("overlay"),
+            MsFlags::empty(),
+            Some(options),
+        );
+        tmpfs.is_ok() && directories && overlay.is_ok()
+    });
+    works_or(
+        works,
+        "mount(overlay) is refused in a user namespace",
+        "Linux 5.11 or newer with CONFIG_OVERLAY_FS: sudo modprobe overlay",
+    )
+}
+
+fn time_namespace() -> Finding {
+    works_or(
+        Path::new("/proc/self/ns/time").exists(),
+        "this kernel has no time namespaces",
+        "Linux 5.6 or newer with CONFIG_TIME_NS",
+    )
+}
+
+fn mqueue() -> Finding {
+    let types = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    works_or(
+        types.lines().any(|line| line.ends_with("mqueue")),
+        "this kernel has no POSIX message queues",
+        "a kernel with CONFIG_POSIX_MQUEUE",
+    )
+}
+
+fn cgroup() -> Finding {
+    match crate::sandbox::cgroup::Cgroup::create(&crate::sandbox::Limits::default()) {
+        Some(cgroup) => {
+            cgroup.remove();
+            Works(format!("cgroup {}", host::cgroup_version()))
+        }
+        None => Missing {
+            reason: format!(
+                "no cgroup can be made (cgroup {}, nothing delegated); the sandbox then watches memory itself",
+                host::cgroup_version()
+            ),
+            remedy: "systemd-run --user --scope -p Delegate=yes tp".to_owned(),
+        },
+    }
+}
+
+fn subordinate_ids() -> Finding {
+    let name = nix::unistd::User::from_uid(geteuid())
+        .ok()
+        .flatten()
+        .map(|user| user.name);
+    let uid = geteuid().to_string();
+    let listed = ["/etc/subuid", "/etc/subgid"].iter().all(|file| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines().any(|line| {
+            let owner = line.split(':').next();
+            owner.is_some() && (owner == name.as_deref() || owner == Some(uid.as_str()))
+        })
+    });
+    let tools = find("newuidmap").is_some() && find("newgidmap").is_some();
+    match (listed, tools) {
+        (true, true) => Works("a range of ids is yours to map".to_owned()),
+        (false, _) => Missing {
+            reason: "no range of ids is yours in /etc/subuid and /etc/subgid".to_owned(),
+            remedy: "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"
+                .to_owned(),
+        },
+        (true, false) => Missing {
+            reason: "newuidmap and newgidmap are not installed".to_owned(),
+            remedy: "sudo apt install uidmap (shadow-utils elsewhere)".to_owned(),
+        },
+    }
+}
+
+fn util_linux() -> Finding {
+    ["unshare", "nsenter", "mount"]
+        .into_iter()
+        .map(|name| command(name, "sudo apt install util-linux mount"))
+        .find(|finding| matches!(finding, Missing { .. }))
+        .unwrap_or_else(|| Works("unshare, nsenter, mount".to_owned()))
+}
+
+fn iproute2() -> Finding {
+    command("ip", "sudo apt install iproute2")
+}
+
+fn hostname() -> Finding {
+    command("hostname", "sudo apt install hostname")
+}
+
+fn works_or(works: bool, reason: &str, remedy: &str) -> Finding {
+    if works {
+        Works("there".to_owned())
+    } else {
+        Missing {
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+fn command(name: &str, remedy: &str) -> Finding {
+    match find(name) {
+        Some(path) => Works(path),
+        None => Missing {
+            reason: format!("`{name}` is not installed"),
+            remedy: remedy.to_owned(),
+        },
+    }
+}
+
+/// The command's path, as the sandbox or the user would find it.
+fn find(name: &str) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"])
+        .map(|directory| format!("{directory}/{name}"))
+        .find(|path| nix::unistd::access(path.as_str(), nix::unistd::AccessFlags::X_OK).is_ok())
+}
+
+/// Whether `body` succeeds in a child that is root of a new user and mount
+/// namespace. Nothing that it mounts outlives it.
+fn in_user_namespace(body: fn() -> bool) -> bool {
+    let (uid, gid) = (geteuid(), getegid());
+    // SAFETY: the runner is single-threaded, so the child may run anything.
+    match unsafe { fork() } {
+        Err(_) => false,
+        Ok(ForkResult::Parent { child }) => {
+            matches!(waitpid(child, None), Ok(WaitStatus::Exited(_, 0)))
+        }
+        Ok(ForkResult::Child) => {
+            let works = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).is_ok()
+                && fs::write("/proc/self/setgroups", "deny").is_ok()
+                && fs::write("/proc/self/uid_map", format!("0 {uid} 1")).is_ok()
+                && fs::write("/proc/self/gid_map", format!("0 {gid} 1")).is_ok()
+                && mount(
+                    None::<&str>,
+                    "/",
+                    None::<&str>,
+                    MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+                    None::<&str>,
+                )
+                .is_ok()
+                && body();
+            // SAFETY: ends the child without the parent's exit handlers.
+            unsafe { libc::_exit(i32::from(!works)) }
+        }
+    }
+}
