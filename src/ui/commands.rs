@@ -1,0 +1,347 @@
+//! What each command does.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use super::cli::{
+    ALL_PASS, CheckArgs, Command, DataFormat, Dev, NOTHING_RUN, PageFormat, SOME_FAIL, USAGE,
+    command,
+};
+use super::{inspect, plain, shell};
+use crate::check::gate;
+use crate::check::needs::{FEATURES, Finding};
+use crate::check::run::{Checker, Work};
+use crate::check::snapshot;
+use crate::check::verdict::{CourseRef, ExerciseResult, FORMAT, HostFacts, ResultDocument, Status};
+use crate::course::catalogue::{Catalogue, Exercise, Kind};
+use crate::expect::Texts;
+use crate::observe::host;
+
+/// Runs one command; without one, the course is opened where it was left.
+///
+/// # Errors
+/// What is the caller's to mend: a name that is not known, a file that cannot
+/// be read, a broken course.
+pub fn run(asked: Option<Command>) -> Result<u8> {
+    match asked {
+        Some(Command::Check(arguments)) => check(&arguments),
+        Some(Command::Shell { id }) => in_shell(id.as_deref()),
+        Some(Command::Inspect {
+            pid,
+            against,
+            format,
+        }) => show(&inspect::inspect(pid, against, page(format))?),
+        Some(Command::Diff { pid, other, format }) => {
+            show(&inspect::diff(pid, other, page(format))?)
+        }
+        Some(Command::Doctor { format }) => doctor(format),
+        Some(Command::Dev(Dev::Check { ids, times })) => dev_check(&ids, times),
+        Some(Command::Dev(Dev::Snapshot {
+            ids,
+            accept,
+            reject,
+        })) => dev_snapshot(&ids, accept, reject),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut command(), "tp", &mut std::io::stdout());
+            Ok(ALL_PASS)
+        }
+        Some(Command::Man { directory }) => man(&directory),
+        _ => bail!("not yet"),
+    }
+}
+
+/// The course, the student's progress in it, and the language in use.
+struct Session {
+    catalogue: Catalogue,
+    texts: Texts,
+}
+
+impl Session {
+    fn open() -> Result<Self> {
+        let catalogue = Catalogue::open()?;
+        let texts = Texts::load(&catalogue.language, &catalogue.root)?;
+        Ok(Self { catalogue, texts })
+    }
+
+    /// The exercise that is meant; without a name, the next one to do.
+    fn exercise(&self, id: Option<&str>) -> Result<&Exercise> {
+        match id {
+            Some(id) => self.catalogue.exercise(id),
+            None => self
+                .catalogue
+                .exercises
+                .first()
+                .context("the course has no exercises"),
+        }
+    }
+
+    fn checker(&self) -> Checker<'_> {
+        Checker::new(&self.catalogue, &self.texts)
+    }
+
+    /// Checks the student's own file and writes the attempt down.
+    fn attempt(&mut self, exercise: &Exercise) -> ExerciseResult {
+        self.checker().check(exercise, &Work::Student)
+    }
+}
+
+fn check(arguments: &CheckArgs) -> Result<u8> {
+    let mut session = Session::open()?;
+    let exercises: Vec<Exercise> = if arguments.all {
+        session.catalogue.exercises.clone()
+    } else if arguments.ids.is_empty() {
+        vec![session.exercise(None)?.clone()]
+    } else {
+        let mut exercises = Vec::new();
+        for id in &arguments.ids {
+            exercises.extend(session.catalogue.find(id)?.into_iter().cloned());
+        }
+        exercises
+    };
+    let started = String::from("1970-01-01T00:00:00Z");
+    let mut results = Vec::new();
+    for exercise in &exercises {
+        if crate::sandbox::INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
+            bail!(
+                "interrupted; {} of {} were checked",
+                results.len(),
+                exercises.len()
+            );
+        }
+        let result = if arguments.solutions {
+            session
+                .checker()
+                .check(exercise, &Work::File(&exercise.solution_file()))
+        } else {
+            session.attempt(exercise)
+        };
+        if arguments.format == DataFormat::Text {
+            print(&plain::render(&result))?;
+        }
+        results.push(result);
+    }
+    let code = exit_code(&results);
+    if arguments.format == DataFormat::Json {
+        let document = document(&session.catalogue, started, results);
+        show_json(&serde_json::to_value(&document)?)?;
+    }
+    Ok(code)
+}
+
+fn exit_code(results: &[ExerciseResult]) -> u8 {
+    let any = |status| results.iter().any(|result| result.status == status);
+    if any(Status::Error) {
+        USAGE
+    } else if any(Status::Fail) {
+        SOME_FAIL
+    } else if any(Status::Pass) {
+        ALL_PASS
+    } else {
+        NOTHING_RUN
+    }
+}
+
+fn document(
+    catalogue: &Catalogue,
+    started: String,
+    exercises: Vec<ExerciseResult>,
+) -> ResultDocument {
+    ResultDocument {
+        format: FORMAT.to_owned(),
+        generator: concat!("tp ", env!("CARGO_PKG_VERSION")).to_owned(),
+        course: CourseRef {
+            id: catalogue.id.clone(),
+            version: catalogue.version.clone(),
+        },
+        host: HostFacts {
+            kernel: host::kernel(),
+            architecture: std::env::consts::ARCH.to_owned(),
+            cgroup: host::cgroup_version().to_owned(),
+            user_namespaces: host::user_namespaces()
+                .err()
+                .unwrap_or_else(|| "available".to_owned()),
+            root: nix::unistd::geteuid().is_root(),
+        },
+        started,
+        points: exercises.iter().map(|result| result.points).sum(),
+        out_of: exercises.iter().map(|result| result.out_of).sum(),
+        exercises,
+    }
+}
+
+fn in_shell(id: Option<&str>) -> Result<u8> {
+    let session = Session::open()?;
+    let exercise = session.exercise(id)?;
+    shell::open(&session.checker(), exercise)?;
+    Ok(ALL_PASS)
+}
+
+fn doctor(format: DataFormat) -> Result<u8> {
+    let session = Session::open()?;
+    let mut blocked_all = false;
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    for feature in &FEATURES {
+        let blocked: Vec<&str> = session
+            .catalogue
+            .exercises
+            .iter()
+            .filter(|exercise| {
+                feature.for_all
+                    || exercise.spec.needs.iter().any(|need| need == feature.name)
+                    || (feature.name == "rust" && exercise.kind == Kind::Rust)
+            })
+            .map(|exercise| exercise.id.as_str())
+            .collect();
+        let title = session
+            .texts
+            .message(&format!("feature.{}", feature.name), &[]);
+        match (feature.probe)() {
+            Finding::Works(detail) => {
+                text += &format!("{} {title}: {detail}\n", "ok");
+                rows.push(json!({"feature": feature.name, "works": true, "detail": detail}));
+            }
+            Finding::Missing { reason, remedy } => {
+                blocked_all |= feature.for_all;
+                let blocks = match blocked.len() {
+                    0 => session.texts.message("doctor.blocks_none", &[]),
+                    _ => session
+                        .texts
+                        .message("doctor.blocks", &[("exercises", &blocked.join(", "))]),
+                };
+                text += &format!(
+                    "{} {title}: {reason}\n    {blocks}\n    {}\n",
+                    "--",
+                    session
+                        .texts
+                        .message("doctor.remedy", &[("remedy", &remedy)]),
+                );
+                rows.push(json!({
+                    "feature": feature.name, "works": false, "reason": reason,
+                    "remedy": remedy, "blocks": blocked,
+                }));
+            }
+        }
+    }
+    match format {
+        DataFormat::Text => print(&text)?,
+        DataFormat::Json => {
+            show_json(&json!({"format": "tp-doctor/v1", "features": rows}))?;
+        }
+    }
+    Ok(if blocked_all { NOTHING_RUN } else { ALL_PASS })
+}
+
+fn chosen<'a>(catalogue: &'a Catalogue, ids: &[String]) -> Result<Vec<&'a Exercise>> {
+    if ids.is_empty() {
+        return Ok(catalogue.exercises.iter().collect());
+    }
+    let mut exercises = Vec::new();
+    for id in ids {
+        exercises.extend(catalogue.find(id)?);
+    }
+    Ok(exercises)
+}
+
+fn dev_check(ids: &[String], times: usize) -> Result<u8> {
+    let session = Session::open()?;
+    let mut checker = session.checker();
+    let (mut good, mut bad) = (0, 0);
+    for exercise in chosen(&session.catalogue, ids)? {
+        let complaints = gate::exercise(&mut checker, exercise, times)?;
+        if complaints.is_empty() {
+            good += 1;
+            println!("ok {} {}", exercise.id, exercise.name);
+        } else {
+            bad += 1;
+            println!("FAIL {} {}", exercise.id, exercise.name);
+            for complaint in complaints {
+                println!("    {complaint}");
+            }
+        }
+    }
+    println!("{good} exercises hold, {bad} do not");
+    Ok(if bad == 0 { ALL_PASS } else { SOME_FAIL })
+}
+
+fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
+    let session = Session::open()?;
+    let mut checker = session.checker();
+    let (mut left, mut failed) = (0, 0);
+    for exercise in chosen(&session.catalogue, ids)? {
+        let change = match snapshot::record(&mut checker, exercise) {
+            Ok(change) => change,
+            Err(error) => {
+                failed += 1;
+                println!("{} {}: {error:#}", exercise.id, exercise.name);
+                continue;
+            }
+        };
+        if change.is_none() {
+            println!("{} {}: unchanged", exercise.id, exercise.name);
+            continue;
+        }
+        println!("{} {}:\n{}", exercise.id, exercise.name, change.diff());
+        if accept || (!reject && ask("accept this snapshot? [y/n] ")?) {
+            snapshot::accept(exercise, &change)?;
+        } else {
+            left += 1;
+        }
+    }
+    Ok(match (failed, left) {
+        (0, 0) => ALL_PASS,
+        (0, _) => SOME_FAIL,
+        _ => USAGE,
+    })
+}
+
+/// A yes or no from a terminal; without one, no.
+fn ask(question: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        println!("not accepted: say --accept, or answer on a terminal");
+        return Ok(false);
+    }
+    print(question)?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("read the answer")?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+fn man(directory: &Path) -> Result<u8> {
+    std::fs::create_dir_all(directory).with_context(|| format!("mkdir {}", directory.display()))?;
+    clap_mangen::generate_to(command(), directory)
+        .with_context(|| format!("write the man pages into {}", directory.display()))?;
+    Ok(ALL_PASS)
+}
+
+fn page(format: PageFormat) -> inspect::Format {
+    match format {
+        PageFormat::Text => inspect::Format::Text,
+        PageFormat::Yaml => inspect::Format::Yaml,
+        PageFormat::Json => inspect::Format::Json,
+    }
+}
+
+fn show(text: &str) -> Result<u8> {
+    print(text)?;
+    Ok(ALL_PASS)
+}
+
+fn show_json(value: &serde_json::Value) -> Result<u8> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    show(&text)
+}
+
+/// Unlike `print!`, no panic when the output cannot be written (a full disk).
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("write the output")
+}

@@ -1,0 +1,1 @@
+//! Tests of `tp` through its real binary.
