@@ -60,7 +60,17 @@ fn exists(command: &str) -> bool {
 }
 
 /// Waits for the child and takes over its exit status.
+///
+/// A SIGTERM ends only this process, and the child lives on: a real runtime
+/// passes signals on, or asks for PR_SET_PDEATHSIG in the child.
 pub fn wait(child: Pid) -> anyhow::Result<ExitCode> {
+    // Ctrl-C goes to every process of the terminal's foreground group. It is
+    // meant for the command; were we to die of it, the terminal would have two
+    // shells reading from it.
+    for key in [Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: SIG_IGN is not a handler of ours.
+        let _ = unsafe { signal(key, SigHandler::SigIgn) };
+    }
     loop {
         match waitpid(child, None) {
             Ok(WaitStatus::Exited(_, status)) => return Ok(ExitCode::from(status as u8)),

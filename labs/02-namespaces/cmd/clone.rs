@@ -29,6 +29,7 @@ pub struct Clone {
 impl Clone {
     pub fn run(self, explain: Explain) -> anyhow::Result<ExitCode> {
         let kinds = self.new.kinds();
+        // A wrong request is refused before there is a child to clean up after.
         let kept = match &self.new.keep {
             Some(file) => Some((self.new.kind_to_keep()?, file)),
             None => None,
@@ -39,6 +40,9 @@ impl Clone {
             pipe2(OFlag::O_CLOEXEC),
         )?;
 
+        // The kernel makes the namespaces, the user namespace first, then the child
+        // in them. The caller itself stays where it was: that is the difference
+        // from unshare, and no second fork is needed for a PID namespace.
         // SAFETY: this process has one thread.
         let forked = match unsafe { clone3(flags(&kinds)) } {
             // It returns twice; only the parent has something to tell.
@@ -58,6 +62,8 @@ impl Clone {
 
         match forked {
             ForkResult::Parent { child } => {
+                // From out here the child has an ordinary PID, even when it is 1 to
+                // itself, so its files are found in our /proc.
                 let process = child.to_string();
                 if self.new.map_root_user {
                     map_root(explain, &process, getuid(), getgid())?;
@@ -65,6 +71,7 @@ impl Clone {
                 if let Some((kind, file)) = kept {
                     keep(explain, kind, &process, file)?;
                 }
+                // Told before it is done: from here on the child prints too.
                 explain.announce("write(go_write, \"g\", 1)");
                 write(&go_write, b"g").context("write(go_write)")?;
                 command::wait(child)

@@ -66,6 +66,9 @@ enum Mode {
 
 impl New {
     /// The namespaces asked for, user first.
+    ///
+    /// The order is for the reader: or-ed together the flags have none, and the
+    /// kernel starts with the user namespace in any case.
     pub fn kinds(&self) -> Vec<Kind> {
         let wanted = |kind: &Kind| match kind {
             Kind::User => self.user || self.map_root_user,
@@ -94,6 +97,8 @@ impl New {
         if !(self.mount || self.mount_proc) {
             return Ok(());
         }
+        // Private by default, as unshare(1) has it. The system call leaves the
+        // mounts as copied, shared with the host: `--propagation unchanged`.
         match self.propagation {
             Mode::Private => set_propagation(explain, Propagation::Private)?,
             Mode::Slave => set_propagation(explain, Propagation::Slave)?,

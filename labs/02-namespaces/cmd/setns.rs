@@ -60,6 +60,7 @@ pub struct Setns {
 
 impl Setns {
     pub fn run(self, explain: Explain) -> anyhow::Result<ExitCode> {
+        // Two loops, not one: see the order above.
         let files = self.files()?;
         let namespaces = open_namespaces(explain, &files)?;
         join(explain, namespaces)?;
@@ -68,6 +69,8 @@ impl Setns {
             return Err(command::exec(explain, &self.command));
         }
         explain.announce("fork()");
+        // setns has changed only where children go: this process keeps the PID under
+        // which its parent knows it.
         // SAFETY: this process has one thread.
         match unsafe { fork() }.context("fork()")? {
             ForkResult::Child => Err(command::exec(explain.in_child(), &self.command)),

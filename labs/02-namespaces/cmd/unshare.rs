@@ -77,10 +77,15 @@ impl Unshare {
             )?;
         }
 
+        // Without a fork a new PID namespace has no PID 1 yet: the command's first
+        // child will be it, and when that ends no other can be made. See it fail:
+        // `namespaces unshare -r -p sh -c 'id; id'`.
         if !self.fork {
             self.new.prepare_mounts(explain)?;
             return Err(command::exec(explain, &self.new.command));
         }
+        // The child is the first process in there: PID 1, which the kernel treats as
+        // an init, with orphans to reap and without default signal actions.
         explain.announce("fork()");
         // SAFETY: this process has one thread.
         match unsafe { fork() }.context("fork()")? {
