@@ -1,0 +1,29 @@
+// caught by: inside.process.time_offsets
+// A namespace of its own, in which it is as late as everywhere.
+use std::env;
+use std::error::Error;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
+
+    // SAFETY: unshare takes a number.
+    if unsafe { libc::unshare(libc::CLONE_NEWTIME) } == -1 {
+        return Err(io::Error::last_os_error().into());
+    }
+
+    // SAFETY: this process has one thread.
+    match unsafe { fork()? } {
+        ForkResult::Child => Err(Command::new(program).args(rest).exec().into()),
+        ForkResult::Parent { child } => {
+            waitpid(child, None)?;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,3 @@
+# caught by: inside.process.interfaces.lo
+# The namespace, and nothing done in it.
+exec unshare --net "$@"

@@ -1,0 +1,50 @@
+// caught by: inside
+// Mounts /proc before it is in the new PID namespace: EPERM.
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork, sethostname};
+
+const EIGHT: libc::c_int = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWTIME;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
+
+    // SAFETY: unshare takes a number.
+    if unsafe { libc::unshare(EIGHT) } == -1 {
+        return Err(io::Error::last_os_error().into());
+    }
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", "0 0 1")?;
+    fs::write("/proc/self/gid_map", "0 0 1")?;
+    fs::write("/proc/self/timens_offsets", "boottime 3600 0")?;
+    sethostname("eight")?;
+
+    let (private, none) = (MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>);
+    mount(none, "/", none, private, none)?;
+    let proc = Some("proc");
+    mount(proc, "/proc", proc, MsFlags::empty(), none)?;
+
+    // SAFETY: this process has one thread.
+    match unsafe { fork()? } {
+        ForkResult::Child => Err(Command::new(program).args(rest).exec().into()),
+        ForkResult::Parent { child } => {
+            waitpid(child, None)?;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,6 @@
+# caught by: inside.process.namespaces.mnt
+# Covers the /proc of the whole machine.
+exec unshare --pid --fork sh -c '
+    mount -t proc proc /proc
+    exec "$@"
+' sh "$@"

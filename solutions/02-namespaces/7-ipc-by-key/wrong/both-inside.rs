@@ -1,0 +1,27 @@
+// caught by: inside.machine.ipc.shared_memory.0x00007470
+// Leaves the machine before the machine's segment is made.
+use std::env;
+use std::error::Error;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::sched::{CloneFlags, unshare};
+
+fn segment(size: usize) -> io::Result<()> {
+    // SAFETY: shmget takes numbers only.
+    match unsafe { libc::shmget(0x7470, size, libc::IPC_CREAT | 0o600) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
+
+    unshare(CloneFlags::CLONE_NEWIPC)?;
+    segment(8192)?;
+
+    Err(Command::new(program).args(rest).exec().into())
+}
