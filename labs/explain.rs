@@ -5,7 +5,7 @@
 //! ```
 //! # use labs::explain::Explain;
 //! # let explain = Explain::new(false);
-//! explain.call("sync()", Ok(nix::unistd::sync()))?;
+//! explain.call("chdir(\"/\")", nix::unistd::chdir("/"))?;
 //! # Ok::<(), labs::explain::CallError>(())
 //! ```
 //!
@@ -142,6 +142,9 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
         ("mount", Errno::EINVAL) if call.contains("/ns/") => {
             "a mount namespace can be kept only on a private mount; \
              `mount --bind DIR DIR && mount --make-private DIR` first"
+        }
+        ("mount", Errno::ENOENT) if call.contains("/ns/") => {
+            "the file to keep it on does not exist; `touch` it first"
         }
         ("execvp", Errno::ENOENT) => "no such command; check its name, or give its whole path",
         ("execvp", Errno::EACCES) => "found, but not executable; `chmod +x` it",

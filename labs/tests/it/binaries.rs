@@ -37,8 +37,12 @@ fn namespace(kind: &str) -> String {
     link.display().to_string()
 }
 
-fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+/// Root of most containers is root without this capability.
+fn has_cap_sys_admin() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = u64::from_str_radix(line.unwrap().trim(), 16).unwrap();
+    effective & 1 << 21 != 0
 }
 
 /// User namespaces are a feature of the machine; without them most labs cannot.
@@ -99,7 +103,7 @@ fn the_command_sees_the_new_name_and_the_host_keeps_its_own() {
 fn root_needs_no_user_namespace_and_an_ordinary_user_is_told_of_it() {
     let before = machine();
     let link = ["newhostname", "readlink", "/proc/self/ns/user"];
-    if is_root() {
+    if has_cap_sys_admin() {
         let inside = printed(unshare_hostname().args(link));
         assert_eq!(inside.trim(), namespace("user"));
     } else {
@@ -380,6 +384,22 @@ fn wrong_use_is_told_in_one_line_with_the_remedy() {
         1,
     );
     assert!(error.contains("no such process"), "{error}");
+}
+
+#[test]
+fn keeping_on_a_file_that_does_not_exist_tells_to_make_it() {
+    if no_user_namespaces() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_namespaces");
+    let words = [
+        "unshare", "-r", "-m", program, "unshare", "-u", "--keep", "/absent", "true",
+    ];
+    let error = refused(namespaces().args(words), 1);
+    assert!(
+        error.contains("ENOENT") && error.contains("`touch` it first"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -166,7 +166,10 @@ impl Block {
         if nix::unistd::geteuid().is_root() {
             machine.uid(65534).gid(65534);
         }
-        let mut child = machine.spawn().unwrap();
+        let mut child = match machine.spawn() {
+            Ok(child) => child,
+            Err(error) => return Outcome::Skipped(format!("{}: unshare(1): {error}", self.place)),
+        };
         drop(machine);
         let mut input = child.stdin.take().unwrap();
 
@@ -273,7 +276,7 @@ impl Block {
 fn missing(step: &Step, programs: &Path) -> Option<String> {
     const BUILTIN: &[&str] = &[
         "cd", "echo", "exit", "export", "for", "kill", "printf", "read", "set", "sleep", "true",
-        "ulimit", "umask", "wait", "while", "exec", "command", "test",
+        "ulimit", "umask", "until", "do", "done", "wait", "while", "exec", "command", "test",
     ];
     let folders = [
         "/usr/local/sbin",
