@@ -143,6 +143,107 @@ fn explain_prints_the_calls_in_their_order_beside_the_commands_own_output() {
     }
 }
 
+/// `mount(NULL, "/", NULL, MS_REC|MS_PRIVATE, NULL) = 0` as name and flags; the
+/// flags sorted, because strace has an order of its own.
+fn name_and_flags(line: &str) -> String {
+    let mut flags: Vec<&str> = line
+        .split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+        .filter(|word| word.starts_with("CLONE_") || word.starts_with("MS_"))
+        .collect();
+    flags.sort();
+    format!("{}({})", line.split('(').next().unwrap(), flags.join("|"))
+}
+
+#[test]
+fn explain_tells_the_calls_that_strace_sees() {
+    if no_user_namespaces() {
+        return;
+    }
+    if std::process::Command::new("strace")
+        .arg("-V")
+        .output()
+        .is_err()
+    {
+        return skipped("this machine has no strace(1) to hold --explain against");
+    }
+    let traced = ["unshare", "setns", "sethostname", "mount", "clone3"];
+    let namespaces = env!("CARGO_BIN_EXE_namespaces");
+    for words in [
+        &[
+            env!("CARGO_BIN_EXE_unshare-hostname"),
+            "-U",
+            "--explain",
+            "box",
+            "/bin/true",
+        ][..],
+        &[
+            namespaces,
+            "unshare",
+            "--explain",
+            "-r",
+            "-p",
+            "-f",
+            "--mount-proc",
+            "/bin/true",
+        ],
+        &[
+            namespaces,
+            "unshare",
+            "--explain",
+            "-r",
+            "-m",
+            "--propagation=slave",
+            "/bin/true",
+        ],
+        &[
+            namespaces,
+            "clone",
+            "--explain",
+            "-r",
+            "-m",
+            "-u",
+            "-i",
+            "-n",
+            "-C",
+            "-T",
+            "/bin/true",
+        ],
+    ] {
+        let output = std::process::Command::new("strace")
+            .args(["-f", "-qq", "-e", "signal=none", "-e"])
+            .arg(format!("trace={}", traced.join(",")))
+            .args(["-o", "/dev/stdout"])
+            .args(words)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let (seen, told) = (output.stdout, output.stderr);
+        let (seen, told) = (
+            String::from_utf8(seen).unwrap(),
+            String::from_utf8(told).unwrap(),
+        );
+
+        // strace: `4711 mount(…) = 0`; ours: `[pid 1] mount(…) = 0` or without.
+        let seen: Vec<String> = seen
+            .lines()
+            .filter_map(|line| Some(line.split_once(' ')?.1.trim_start()))
+            .filter(|line| !line.starts_with("<..."))
+            .map(name_and_flags)
+            .collect();
+        let told: Vec<String> = told
+            .lines()
+            .map(|line| {
+                line.strip_prefix("[pid ")
+                    .map_or(line, |l| l.split_once("] ").unwrap().1)
+            })
+            .filter(|line| traced.contains(&line.split('(').next().unwrap()))
+            .map(name_and_flags)
+            .collect();
+        assert_eq!(told, seen, "{words:?}");
+        assert!(!told.is_empty());
+    }
+}
+
 #[test]
 fn a_name_longer_than_64_bytes_is_refused_before_the_command_runs() {
     if no_user_namespaces() {
