@@ -85,7 +85,9 @@ impl Catalogue {
     /// # Errors
     /// When there is none, or something in it is broken.
     pub fn open() -> Result<Self> {
-        Self::load(&find_root()?, &Language::from_env())
+        let catalogue = Self::load(&find_root()?, &Language::from_env())?;
+        super::shipped::remember(&catalogue);
+        Ok(catalogue)
     }
 
     /// Reads the course in `root`.

@@ -218,8 +218,8 @@ mod tests {
             ("version: 0\nkind: shell\n", "exercise.yaml:1:10: ", "nonzero"),
             ("version: 1\nkind: shell\nlimits: {memory: 12X}\n", "exercise.yaml:3:", "`12X` is not a size"),
             ("version: 1\nkind: shell\nlimits: {seconds: -1}\n", "exercise.yaml:3:", "-1"),
-            ("version: 1\nkind: shell\nweights: {a: 0}\n", "exercise.yaml:3:", "above 0"),
-            ("version: 1\nkind: [shell\n", "exercise.yaml:3:1: ", "did not find"),
+            ("version: 1\nkind: shell\nweights: {a: 0}\n", "exercise.yaml:", "above 0"),
+            ("version: 1\nkind: shell\nman: [a\n", "exercise.yaml:4:1: ", "did not find"),
             ("", "exercise.yaml:1:1: ", ""),
         ] {
             let error = parse(text).unwrap_err().to_string();

@@ -5,3 +5,81 @@ pub mod commands;
 pub mod inspect;
 mod plain;
 pub mod shell;
+pub mod list;
+pub mod markdown;
+pub mod verdict;
+
+/// The least and the greatest width that texts are wrapped to.
+const WIDTHS: std::ops::RangeInclusive<usize> = 20..=100;
+
+/// The width to wrap texts to: the terminal's, else `COLUMNS`, else 80.
+pub fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns));
+    let width = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { terminal } else { columns };
+    width.filter(|width| *width > 0).unwrap_or(80).clamp(*WIDTHS.start(), *WIDTHS.end())
+}
+
+/// Whether the locale can show more than ASCII.
+pub fn is_utf8() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| std::env::var(name).ok()).find(|l| !l.is_empty());
+    locale.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
+/// How many columns a text takes: escape sequences take none, East Asian wide
+/// characters and emoji two.
+pub fn columns(text: &str) -> usize {
+    let mut count = 0;
+    let mut escape = false;
+    for c in text.chars() {
+        match c {
+            '\u{1b}' => escape = true,
+            'm' if escape => escape = false,
+            _ if escape => {}
+            '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' => {}
+            '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
+            | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}'
+            | '\u{1f300}'..='\u{1faff}' => count += 2,
+            _ => count += 1,
+        }
+    }
+    count
+}
+
+/// Wraps words to `width`, every line behind `indent`. A word that is longer
+/// than a line is broken.
+pub fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let room = width.saturating_sub(columns(indent)).max(8);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let mut word = word.to_owned();
+        if !line.is_empty() && columns(&line) + 1 + columns(&word) > room {
+            lines.push(std::mem::take(&mut line));
+        }
+        while columns(&word) > room && !word.contains('\u{1b}') {
+            let cut = word.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|at| columns(&word[..*at]) <= room).last();
+            let rest = word.split_off(cut.unwrap_or(word.len()));
+            lines.push(std::mem::replace(&mut word, rest));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += &word;
+    }
+    lines.push(line);
+    lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A text without what a terminal would take as a command.
+pub fn sanitise(text: &str) -> String {
+    text.chars().map(|c| match c {
+        '\n' => c,
+        '\t' => ' ',
+        c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
+        c => c,
+    }).collect()
+}
