@@ -8,6 +8,7 @@ pub mod shell;
 pub mod list;
 pub mod markdown;
 pub mod verdict;
+pub mod watch;
 
 /// The least and the greatest width that texts are wrapped to.
 const WIDTHS: std::ops::RangeInclusive<usize> = 20..=100;
