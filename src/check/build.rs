@@ -42,7 +42,7 @@ impl Builder {
         let target = if fs::create_dir_all(&target).is_ok() && is_writable(&target) {
             target
         } else {
-            std::env::temp_dir().join(format!("tp-target-{}", nix::unistd::geteuid()))
+            crate::course::progress::state_directory(&catalogue.id).join("target")
         };
         Self {
             root,

@@ -14,7 +14,8 @@ use anyhow::{Context, Result};
 use super::run::{Checker, Work};
 use super::steps::steps;
 use super::verdict::{Check, ExerciseResult, Status};
-use crate::course::catalogue::{Exercise, Kind};
+use crate::course::catalogue::{Catalogue, Exercise, Kind};
+use crate::course::hints::Hints;
 use crate::expect::{self, Run};
 
 /// What the gate found wrong; empty when all is well.
@@ -29,6 +30,9 @@ const EXERCISE_FILES: [&str; 6] = [
     "setup.sh",
     "scenario.sh",
 ];
+
+/// Hints that each exercise has at least, one behind the other.
+const LEAST_HINTS: usize = 3;
 
 /// Known wrong answers that each exercise has at least.
 const LEAST_WRONG: usize = 2;
@@ -50,6 +54,9 @@ pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Res
         return Ok(complaints);
     };
     let known = solved(checker, exercise, times, &mut complaints);
+    if let Some(result) = &known {
+        hints(exercise, result, &mut complaints);
+    }
     if matches!(&known, Some(result) if result.status == Status::Unsupported) {
         return Ok(complaints);
     }
@@ -63,6 +70,60 @@ pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Res
     wrong_answers(checker, exercise, &mut complaints)?;
     without_a_step(checker, exercise, &shipped, &solution, &mut complaints);
     Ok(complaints)
+}
+
+/// What has to be true of the course as a whole: no folder astray in the two
+/// trees, and links that lead somewhere.
+///
+/// # Errors
+/// As [`exercise`].
+pub fn course(catalogue: &Catalogue, complaints: &mut Complaints) -> Result<()> {
+    let known: BTreeSet<PathBuf> = catalogue
+        .exercises
+        .iter()
+        .flat_map(|exercise| [exercise.dir.clone(), exercise.solution_dir.clone()])
+        .collect();
+    for tree in ["exercises", "solutions"] {
+        for chapter in sorted(&catalogue.root.join(tree))? {
+            if !chapter.is_dir() {
+                let name = name_of(&chapter);
+                if !["Cargo.toml", "Cargo.lock", "lib.rs", ".gitignore"].contains(&name.as_str()) {
+                    complaints.push(format!(
+                        "{}: a file that does not belong here",
+                        chapter.display()
+                    ));
+                }
+                continue;
+            }
+            if name_of(&chapter) == "target" {
+                continue;
+            }
+            for folder in sorted(&chapter)? {
+                if !known.contains(&folder) {
+                    complaints.push(format!(
+                        "{}: not an exercise of the course",
+                        folder.display()
+                    ));
+                }
+            }
+        }
+    }
+    let mut pages = vec![
+        "README.md",
+        "course.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+    ]
+    .into_iter()
+    .map(|name| catalogue.root.join(name))
+    .collect::<Vec<_>>();
+    for chapter in sorted(&catalogue.root.join("labs"))? {
+        pages.push(chapter.join("README.md"));
+    }
+    for page in &pages {
+        links(page, complaints);
+    }
+    Ok(())
 }
 
 /// The solution passes, every time.
@@ -235,6 +296,43 @@ fn files(exercise: &Exercise, complaints: &mut Complaints) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Hints are there, in layers, and for facts that exist.
+fn hints(exercise: &Exercise, result: &ExerciseResult, complaints: &mut Complaints) {
+    let hints = match Hints::read(exercise) {
+        Ok(hints) => hints,
+        Err(error) => {
+            complaints.push(format!("{error:#}"));
+            return;
+        }
+    };
+    let most = hints
+        .entries
+        .iter()
+        .map(|entry| entry.hints.len())
+        .max()
+        .unwrap_or(0);
+    if most < LEAST_HINTS {
+        complaints.push(format!(
+            "hints.yaml: {most} layers of hints; there should be {LEAST_HINTS} or more"
+        ));
+    }
+    for entry in &hints.entries {
+        let known = entry.when == "any"
+            || ["build", "time_limit", "memory_limit"].contains(&entry.when.as_str())
+            || result
+                .checks
+                .iter()
+                .any(|check| names(&check.id, &entry.when));
+        // Without a run there are no checks to hold it against.
+        if !known && !result.checks.is_empty() {
+            complaints.push(format!(
+                "hints.yaml: `when: {}` is no fact of this exercise",
+                entry.when
+            ));
+        }
+    }
 }
 
 /// Every relative link of a Markdown file leads somewhere.

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+use serde::{Deserialize, Serialize};
 
 use super::proc::{ProcDir, read_path};
 use super::status::Status;
@@ -97,17 +98,17 @@ fn refusal(errno: Errno) -> String {
 
 /// All that lives on the machine, as far as the caller can see it. Two of them
 /// prove that what was in between left nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Census {
     /// By kind of thing, then by its identity, with what can change of it.
-    things: BTreeMap<&'static str, BTreeMap<String, String>>,
+    things: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// One thing that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// `process`, `mount`, `namespace`, `cgroup`, `interface`, `file`.
-    pub kind: &'static str,
+    pub kind: String,
     pub what: String,
     /// `None` where it was not there.
     pub before: Option<String>,
@@ -181,6 +182,7 @@ pub fn census(directories: &[&Path]) -> Census {
             ("interface", interfaces),
             ("file", files),
         ]
+        .map(|(kind, things)| (kind.to_owned(), things))
         .into(),
     }
 }
@@ -201,7 +203,7 @@ impl Census {
             for what in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
                 if before.get(what) != after.get(what) {
                     changes.push(Change {
-                        kind,
+                        kind: kind.clone(),
                         what: what.clone(),
                         before: before.get(what).cloned(),
                         after: after.get(what).cloned(),

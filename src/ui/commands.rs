@@ -7,16 +7,19 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::cli::{
-    ALL_PASS, CheckArgs, Command, DataFormat, Dev, NOTHING_RUN, PageFormat, SOME_FAIL, USAGE,
-    command,
+    ALL_PASS, CheckArgs, Command, DataFormat, Dev, NOTHING_RUN, NewKind, PageFormat, SOME_FAIL,
+    USAGE, command,
 };
-use super::{inspect, plain, shell};
+use super::{inspect, list, markdown, shell, verdict};
 use crate::check::gate;
 use crate::check::needs::{FEATURES, Finding};
 use crate::check::run::{Checker, Work};
 use crate::check::snapshot;
 use crate::check::verdict::{CourseRef, ExerciseResult, FORMAT, HostFacts, ResultDocument, Status};
 use crate::course::catalogue::{Catalogue, Exercise, Kind};
+use crate::course::hints::Hints;
+use crate::course::progress::{Event, Log};
+use crate::course::{new, shipped};
 use crate::expect::Texts;
 use crate::observe::host;
 
@@ -27,8 +30,16 @@ use crate::observe::host;
 /// be read, a broken course.
 pub fn run(asked: Option<Command>) -> Result<u8> {
     match asked {
+        None => open(None),
+        Some(Command::Watch { id }) => open(id.as_deref()),
+        Some(Command::List { chapter, format }) => list_exercises(chapter.as_deref(), format),
+        Some(Command::Read { id }) => read(id.as_deref()),
         Some(Command::Check(arguments)) => check(&arguments),
+        Some(Command::Hint { id }) => hint(id.as_deref()),
+        Some(Command::Reset { id }) => reset(&id),
         Some(Command::Shell { id }) => in_shell(id.as_deref()),
+        Some(Command::Solution { id, anyway }) => solution(&id, anyway),
+        Some(Command::Skip { id }) => skip(id.as_deref()),
         Some(Command::Inspect {
             pid,
             against,
@@ -44,18 +55,20 @@ pub fn run(asked: Option<Command>) -> Result<u8> {
             accept,
             reject,
         })) => dev_snapshot(&ids, accept, reject),
+        Some(Command::Dev(Dev::New { id, name, kind })) => dev_new(&id, &name, kind),
+        Some(Command::Dev(Dev::Census { file })) => census(&file),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut command(), "tp", &mut std::io::stdout());
             Ok(ALL_PASS)
         }
         Some(Command::Man { directory }) => man(&directory),
-        _ => bail!("not yet"),
     }
 }
 
 /// The course, the student's progress in it, and the language in use.
 struct Session {
     catalogue: Catalogue,
+    log: Log,
     texts: Texts,
 }
 
@@ -63,18 +76,26 @@ impl Session {
     fn open() -> Result<Self> {
         let catalogue = Catalogue::open()?;
         let texts = Texts::load(&catalogue.language, &catalogue.root)?;
-        Ok(Self { catalogue, texts })
+        let log = Log::open(&catalogue.id);
+        Ok(Self {
+            catalogue,
+            log,
+            texts,
+        })
     }
 
     /// The exercise that is meant; without a name, the next one to do.
     fn exercise(&self, id: Option<&str>) -> Result<&Exercise> {
         match id {
             Some(id) => self.catalogue.exercise(id),
-            None => self
-                .catalogue
-                .exercises
-                .first()
-                .context("the course has no exercises"),
+            None => match self.log.progress().next(&self.catalogue) {
+                Some(exercise) => Ok(exercise),
+                None => self
+                    .catalogue
+                    .exercises
+                    .last()
+                    .context("the course has no exercises"),
+            },
         }
     }
 
@@ -84,8 +105,66 @@ impl Session {
 
     /// Checks the student's own file and writes the attempt down.
     fn attempt(&mut self, exercise: &Exercise) -> ExerciseResult {
-        self.checker().check(exercise, &Work::Student)
+        let result = self.checker().check(exercise, &Work::Student);
+        self.log.attempt(&result);
+        result
     }
+}
+
+fn open(_id: Option<&str>) -> Result<u8> {
+    let session = Session::open()?;
+    show(&list::where_you_stand(
+        &session.catalogue,
+        &session.log.progress(),
+        &session.texts,
+    ))
+}
+
+fn list_exercises(chapter: Option<&str>, format: DataFormat) -> Result<u8> {
+    let session = Session::open()?;
+    let progress = session.log.progress();
+    let exercises = match chapter {
+        Some(chapter) => session.catalogue.find(chapter)?,
+        None => session.catalogue.exercises.iter().collect(),
+    };
+    match format {
+        DataFormat::Text => show(&list::table(
+            &session.catalogue,
+            &exercises,
+            &progress,
+            &session.texts,
+        )),
+        DataFormat::Json => {
+            let rows: Vec<_> = exercises
+                .iter()
+                .map(|exercise| {
+                    json!({
+                        "id": exercise.id,
+                        "name": exercise.name,
+                        "title": exercise.title,
+                        "kind": exercise.kind,
+                        "passed": progress.passed(exercise),
+                        "skipped": progress.skipped(exercise),
+                        "attempts": progress.attempts(exercise),
+                    })
+                })
+                .collect();
+            show_json(&json!({"format": "tp-list/v1", "exercises": rows}))
+        }
+    }
+}
+
+fn read(id: Option<&str>) -> Result<u8> {
+    let session = Session::open()?;
+    let path = match id.and_then(|id| session.catalogue.chapter_text(id)) {
+        Some(path) => path,
+        None => session
+            .catalogue
+            .translated(&session.exercise(id)?.dir.join("README.md")),
+    };
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    show(&markdown::render(&text, super::width()))
 }
 
 fn check(arguments: &CheckArgs) -> Result<u8> {
@@ -101,7 +180,7 @@ fn check(arguments: &CheckArgs) -> Result<u8> {
         }
         exercises
     };
-    let started = String::from("1970-01-01T00:00:00Z");
+    let started = crate::course::progress::now();
     let mut results = Vec::new();
     for exercise in &exercises {
         if crate::sandbox::INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
@@ -119,7 +198,7 @@ fn check(arguments: &CheckArgs) -> Result<u8> {
             session.attempt(exercise)
         };
         if arguments.format == DataFormat::Text {
-            print(&plain::render(&result))?;
+            print(&verdict::render(&result, &session.texts))?;
         }
         results.push(result);
     }
@@ -127,6 +206,8 @@ fn check(arguments: &CheckArgs) -> Result<u8> {
     if arguments.format == DataFormat::Json {
         let document = document(&session.catalogue, started, results);
         show_json(&serde_json::to_value(&document)?)?;
+    } else if exercises.len() > 1 {
+        print(&verdict::summary(&results, &session.texts))?;
     }
     Ok(code)
 }
@@ -172,11 +253,87 @@ fn document(
     }
 }
 
+fn hint(id: Option<&str>) -> Result<u8> {
+    let mut session = Session::open()?;
+    let exercise = session.exercise(id)?.clone();
+    let hints = Hints::read(&exercise)?;
+    let progress = session.log.progress();
+    let hint = hints.next(&exercise, &progress);
+    session.log.append(&Event::hint(&exercise, &hint));
+    show(&hint.render(&exercise, &session.texts))
+}
+
+fn reset(id: &str) -> Result<u8> {
+    let mut session = Session::open()?;
+    let exercise = session.catalogue.exercise(id)?.clone();
+    let backup = shipped::reset(&session.catalogue, &exercise)?;
+    session.log.append(&Event::reset(&exercise));
+    let told = match backup {
+        Some(backup) => session.texts.message(
+            "reset.done",
+            &[
+                ("id", &exercise.id),
+                ("backup", &backup.display().to_string()),
+            ],
+        ),
+        None => session
+            .texts
+            .message("reset.unchanged", &[("id", &exercise.id)]),
+    };
+    show(&format!("{told}\n"))
+}
+
 fn in_shell(id: Option<&str>) -> Result<u8> {
     let session = Session::open()?;
     let exercise = session.exercise(id)?;
     shell::open(&session.checker(), exercise)?;
     Ok(ALL_PASS)
+}
+
+fn solution(id: &str, anyway: bool) -> Result<u8> {
+    let mut session = Session::open()?;
+    let exercise = session.catalogue.exercise(id)?.clone();
+    if !session.log.progress().passed(&exercise) && !anyway {
+        bail!(
+            "{}",
+            session
+                .texts
+                .message("solution.not_yet", &[("id", &exercise.id)])
+        );
+    }
+    let file = exercise.solution_file();
+    let work =
+        std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+    let why = session
+        .catalogue
+        .translated(&exercise.solution_dir.join("README.md"));
+    let why = std::fs::read_to_string(why).unwrap_or_default();
+    session.log.append(&Event::solution(&exercise));
+    let language = if exercise.kind == Kind::Rust {
+        "rust"
+    } else {
+        "sh"
+    };
+    show(&markdown::render(
+        &format!("{why}\n```{language}\n{work}```\n"),
+        super::width(),
+    ))
+}
+
+fn skip(id: Option<&str>) -> Result<u8> {
+    let mut session = Session::open()?;
+    let exercise = session.exercise(id)?.clone();
+    session.log.append(&Event::skip(&exercise));
+    let next = session
+        .log
+        .progress()
+        .next(&session.catalogue)
+        .map(|next| next.id.clone());
+    let next = next.unwrap_or_else(|| "-".to_owned());
+    let told = session
+        .texts
+        .message("skip.done", &[("id", &exercise.id), ("next", &next)]);
+    show(&format!("{told}\n"))
 }
 
 fn doctor(format: DataFormat) -> Result<u8> {
@@ -201,7 +358,7 @@ fn doctor(format: DataFormat) -> Result<u8> {
             .message(&format!("feature.{}", feature.name), &[]);
         match (feature.probe)() {
             Finding::Works(detail) => {
-                text += &format!("{} {title}: {detail}\n", "ok");
+                text += &format!("{} {title}: {detail}\n", verdict::symbol(Status::Pass));
                 rows.push(json!({"feature": feature.name, "works": true, "detail": detail}));
             }
             Finding::Missing { reason, remedy } => {
@@ -214,7 +371,7 @@ fn doctor(format: DataFormat) -> Result<u8> {
                 };
                 text += &format!(
                     "{} {title}: {reason}\n    {blocks}\n    {}\n",
-                    "--",
+                    verdict::symbol(Status::Unsupported),
                     session
                         .texts
                         .message("doctor.remedy", &[("remedy", &remedy)]),
@@ -250,21 +407,42 @@ fn dev_check(ids: &[String], times: usize) -> Result<u8> {
     let session = Session::open()?;
     let mut checker = session.checker();
     let (mut good, mut bad) = (0, 0);
+    let mut whole_course = Vec::new();
+    if ids.is_empty() {
+        gate::course(&session.catalogue, &mut whole_course)?;
+    }
+    for complaint in &whole_course {
+        println!("{} {complaint}", verdict::symbol(Status::Fail));
+    }
     for exercise in chosen(&session.catalogue, ids)? {
         let complaints = gate::exercise(&mut checker, exercise, times)?;
         if complaints.is_empty() {
             good += 1;
-            println!("ok {} {}", exercise.id, exercise.name);
+            println!(
+                "{} {} {}",
+                verdict::symbol(Status::Pass),
+                exercise.id,
+                exercise.name
+            );
         } else {
             bad += 1;
-            println!("FAIL {} {}", exercise.id, exercise.name);
+            println!(
+                "{} {} {}",
+                verdict::symbol(Status::Fail),
+                exercise.id,
+                exercise.name
+            );
             for complaint in complaints {
                 println!("    {complaint}");
             }
         }
     }
     println!("{good} exercises hold, {bad} do not");
-    Ok(if bad == 0 { ALL_PASS } else { SOME_FAIL })
+    Ok(if bad == 0 && whole_course.is_empty() {
+        ALL_PASS
+    } else {
+        SOME_FAIL
+    })
 }
 
 fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
@@ -310,6 +488,47 @@ fn ask(question: &str) -> Result<bool> {
         .read_line(&mut answer)
         .context("read the answer")?;
     Ok(answer.trim().eq_ignore_ascii_case("y"))
+}
+
+fn dev_new(id: &str, name: &str, kind: NewKind) -> Result<u8> {
+    let catalogue = Catalogue::open()?;
+    let kind = match kind {
+        NewKind::Shell => Kind::Shell,
+        NewKind::Rust => Kind::Rust,
+        NewKind::Question => Kind::Question,
+    };
+    for path in new::create(&catalogue, id, name, kind)? {
+        println!("{}", catalogue.relative(&path).display());
+    }
+    println!("next: write them, then `tp dev snapshot {id}` and `tp dev check {id}`");
+    Ok(ALL_PASS)
+}
+
+/// The first call counts what is on the machine, the second compares.
+fn census(file: &Path) -> Result<u8> {
+    let temporary = std::env::temp_dir();
+    let home = std::env::var("HOME").unwrap_or_default();
+    let now = host::census(&[
+        &temporary.join("tp-census"),
+        &Path::new(&home).join(".local/state"),
+    ]);
+    if !file.exists() {
+        std::fs::write(file, serde_json::to_vec(&now)?)
+            .with_context(|| format!("write {}", file.display()))?;
+        return Ok(ALL_PASS);
+    }
+    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    let before: host::Census =
+        serde_json::from_str(&text).with_context(|| format!("{}: not a census", file.display()))?;
+    let changes = before.difference(&now);
+    for change in &changes {
+        println!("{change}");
+    }
+    Ok(if changes.is_empty() {
+        ALL_PASS
+    } else {
+        SOME_FAIL
+    })
 }
 
 fn man(directory: &Path) -> Result<u8> {

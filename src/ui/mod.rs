@@ -3,7 +3,6 @@
 pub mod cli;
 pub mod commands;
 pub mod inspect;
-mod plain;
 pub mod shell;
 pub mod list;
 pub mod markdown;

@@ -177,7 +177,7 @@ impl Session<'_> {
             output_truncated: false,
             duration_ms: 0,
         };
-        let shown = crate::ui::plain::render(&result);
+        let shown = crate::ui::verdict::render(&result, self.checker.texts);
         self.say(&shown);
         Ok(())
     }
