@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, sethostname};
@@ -48,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
 
-    // TODO: libc::unshare(EIGHT), and its error if it returns -1.
+    // TODO: libc::unshare(EIGHT), and with Errno::result its error.
 
     // Given, as before: the kernel wants it before gid_map is written.
     fs::write("/proc/self/setgroups", "deny")?;

@@ -11,8 +11,7 @@ read -r line < /run/sent
 exec "$@"
 END
 
-(
-    read -r line < /run/ready
+while read -r line < /run/ready; do
     mount -t tmpfs letter /run/inbox/letter
     echo sent > /run/sent
-) &
+done &

@@ -7,10 +7,10 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
@@ -20,9 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // SAFETY: unshare takes a number. CLONE_NEWTIME is a flag of unshare and
     // clone3 only: clone(2) uses the same bit for a signal number.
-    if unsafe { libc::unshare(libc::CLONE_NEWTIME) } == -1 {
-        return Err(io::Error::last_os_error().into());
-    }
+    Errno::result(unsafe { libc::unshare(libc::CLONE_NEWTIME) })?;
 
     // The file is that of `time_for_children`. Clock, seconds, nanoseconds.
     fs::write("/proc/self/timens_offsets", "boottime 86400 0")?;

@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, sethostname};
@@ -71,9 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // SAFETY: unshare takes a number. With CLONE_NEWUSER among the flags no
     // privilege is needed: the rest is made by root of the new user namespace.
-    if unsafe { libc::unshare(EIGHT) } == -1 {
-        return Err(io::Error::last_os_error().into());
-    }
+    Errno::result(unsafe { libc::unshare(EIGHT) })?;
 
     // Given, as before: the kernel wants it before gid_map is written.
     fs::write("/proc/self/setgroups", "deny")?;

@@ -3,10 +3,10 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
@@ -15,9 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
 
     // SAFETY: unshare takes a number.
-    if unsafe { libc::unshare(libc::CLONE_NEWTIME) } == -1 {
-        return Err(io::Error::last_os_error().into());
-    }
+    Errno::result(unsafe { libc::unshare(libc::CLONE_NEWTIME) })?;
     fs::write("/proc/self/timens_offsets", "monotonic 86400 0")?;
 
     // SAFETY: this process has one thread.

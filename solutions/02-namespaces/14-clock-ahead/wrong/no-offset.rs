@@ -2,10 +2,10 @@
 // A namespace of its own, in which it is as late as everywhere.
 use std::env;
 use std::error::Error;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
@@ -14,9 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
 
     // SAFETY: unshare takes a number.
-    if unsafe { libc::unshare(libc::CLONE_NEWTIME) } == -1 {
-        return Err(io::Error::last_os_error().into());
-    }
+    Errno::result(unsafe { libc::unshare(libc::CLONE_NEWTIME) })?;
 
     // SAFETY: this process has one thread.
     match unsafe { fork()? } {

@@ -3,10 +3,10 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::unistd::sethostname;
 
@@ -24,9 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
 
     // SAFETY: unshare takes a number.
-    if unsafe { libc::unshare(EIGHT) } == -1 {
-        return Err(io::Error::last_os_error().into());
-    }
+    Errno::result(unsafe { libc::unshare(EIGHT) })?;
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", "0 0 1")?;
     fs::write("/proc/self/gid_map", "0 0 1")?;

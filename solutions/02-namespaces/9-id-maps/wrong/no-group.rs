@@ -1,4 +1,4 @@
-// caught by: inside.process.gid.effective
+// caught by: inside.process.gid_map
 // The group has no map: it is shown as the overflow id.
 use std::env;
 use std::error::Error;

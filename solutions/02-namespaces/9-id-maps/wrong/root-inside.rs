@@ -1,5 +1,5 @@
-// caught by: inside.process.uid.effective
-// Inside and outside the wrong way round would be refused; this maps 0 to 0.
+// caught by: inside.process.uid_map
+// Maps 0 to 0: the payload is root inside, which was not asked for.
 use std::env;
 use std::error::Error;
 use std::fs;
