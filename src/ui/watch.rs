@@ -27,6 +27,9 @@ use crate::sandbox::INTERRUPTED;
 /// How long one wait for a key takes; the file is looked at this often.
 const TICK: Duration = Duration::from_millis(200);
 
+/// A scroll position: as far as the verdict, on a screen too small for both.
+const TO_VERDICT: usize = usize::MAX;
+
 /// What the watch mode asks of the rest of the program.
 pub trait Runner {
     /// Checks the student's file. An error is the runner's, not the student's.
@@ -51,6 +54,7 @@ pub fn run(
     restore_on_panic();
     let _screen = Screen::enter()?;
     watch.check(runner)?;
+    watch.scroll = 0;
     while !INTERRUPTED.load(Ordering::Relaxed) {
         watch.draw()?;
         if !wait()? {
@@ -159,7 +163,7 @@ impl Watch<'_> {
         self.seen = stamp(&self.exercise().work_file());
         self.say("watch.checking", &[]);
         self.draw()?;
-        self.scroll = 0;
+        self.scroll = TO_VERDICT;
         match runner.check(&self.exercise().clone()) {
             Ok(result) => {
                 self.log.attempt(&result);
@@ -221,7 +225,10 @@ impl Watch<'_> {
         self.mode = Mode::Exercise;
         self.passed = false;
         self.body.clear();
-        self.check(runner)
+        self.check(runner)?;
+        // A new exercise begins with its statement.
+        self.scroll = 0;
+        Ok(())
     }
 
     /// One key; `true` quits.
@@ -263,9 +270,9 @@ impl Watch<'_> {
             }
             KeyCode::Char('?') => self.mode = Mode::Help,
             KeyCode::Enter => self.check(runner)?,
-            KeyCode::Down | KeyCode::Char('j') => self.scroll += 1,
+            KeyCode::Down | KeyCode::Char('j') => self.scroll = self.scroll.saturating_add(1),
             KeyCode::Up | KeyCode::Char('k') => self.scroll = self.scroll.saturating_sub(1),
-            KeyCode::PageDown | KeyCode::Char(' ') => self.scroll += 10,
+            KeyCode::PageDown | KeyCode::Char(' ') => self.scroll = self.scroll.saturating_add(10),
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(10),
             _ => {}
         }
@@ -430,6 +437,9 @@ impl Watch<'_> {
                 let edit = wrap(&self.texts.message("stand.edit", &[("file", &file)]), wide, "");
                 let page = format!("{} {}\n{edit}\n\n{}", self.exercise().id, markdown::render(&text, wide), self.body);
                 let lines: Vec<String> = page.lines().map(str::to_owned).collect();
+                if self.scroll == TO_VERDICT {
+                    self.scroll = lines.len().saturating_sub(self.body.lines().count());
+                }
                 self.scroll = self.scroll.min(lines.len().saturating_sub(room));
                 lines[self.scroll..].to_vec()
             }
