@@ -53,6 +53,10 @@ pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Res
         complaints.push(format!("{}: there is no solution", solution_file.display()));
         return Ok(complaints);
     };
+    if let Err(error) = checker.expected(exercise) {
+        complaints.push(format!("{error:#}"));
+        return Ok(complaints);
+    }
     let known = solved(checker, exercise, times, &mut complaints);
     if let Some(result) = &known {
         hints(exercise, result, &mut complaints);

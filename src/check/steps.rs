@@ -80,8 +80,10 @@ fn starts_step(kind: Kind, line: &str) -> bool {
         .chars()
         .any(|char| char.is_alphanumeric() || char == '$' || char == ':');
     let bare = matches!(line, "fi" | "done" | "then" | "else" | "do" | "esac");
-    // The end of a function is where it returns, in every solution.
-    !comment && word && !bare && !matches!(line, "Ok(())" | "} else {")
+    // Passing on a call's error, or the end of a function, changes nothing
+    // where all goes well.
+    let end = line.starts_with("return Err(") || matches!(line, "Ok(())" | "} else {");
+    !comment && word && !bare && !end
 }
 
 /// The line after the step's last.

@@ -10,7 +10,7 @@ use super::cli::{
     ALL_PASS, CheckArgs, Command, DataFormat, Dev, NOTHING_RUN, NewKind, PageFormat, SOME_FAIL,
     USAGE, command,
 };
-use super::{inspect, list, markdown, shell, verdict};
+use super::{inspect, list, markdown, shell, verdict, watch};
 use crate::check::gate;
 use crate::check::needs::{FEATURES, Finding};
 use crate::check::run::{Checker, Work};
@@ -111,13 +111,41 @@ impl Session {
     }
 }
 
-fn open(_id: Option<&str>) -> Result<u8> {
-    let session = Session::open()?;
-    show(&list::where_you_stand(
-        &session.catalogue,
-        &session.log.progress(),
-        &session.texts,
-    ))
+fn open(id: Option<&str>) -> Result<u8> {
+    let mut session = Session::open()?;
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return show(&list::where_you_stand(
+            &session.catalogue,
+            &session.log.progress(),
+            &session.texts,
+        ));
+    }
+    let start = session.exercise(id)?.clone();
+    let Session {
+        catalogue,
+        log,
+        texts,
+    } = &mut session;
+    let mut runner = Runner {
+        checker: Checker::new(catalogue, texts),
+    };
+    watch::run(catalogue, log, texts, &mut runner, &start)?;
+    Ok(ALL_PASS)
+}
+
+/// What the watch mode asks for.
+struct Runner<'a> {
+    checker: Checker<'a>,
+}
+
+impl watch::Runner for Runner<'_> {
+    fn check(&mut self, exercise: &Exercise) -> Result<ExerciseResult> {
+        Ok(self.checker.check(exercise, &Work::Student))
+    }
+
+    fn shell(&mut self, exercise: &Exercise) -> Result<()> {
+        shell::open(&self.checker, exercise)
+    }
 }
 
 fn list_exercises(chapter: Option<&str>, format: DataFormat) -> Result<u8> {
