@@ -1,10 +1,17 @@
-# A neighbour in namespaces of its own, and a file that tells its process id.
-mkfifo /run/ready
+# Four namespaces in which nobody is any more, each held by a bind mount.
+mkdir /run/neighbour
+cd /run/neighbour || exit 1
+mkfifo ready leave
 unshare --user --map-root-user --uts --ipc --net sh -c '
     hostname neighbour
-    echo $$ > /run/ready
-    exec sleep 1000
+    echo ready > ready
+    read -r line < leave
 ' &
-read -r pid < /run/ready
-rm /run/ready
-echo "$pid" > /run/neighbour.pid
+read -r line < ready
+for name in user uts ipc net; do
+    touch "$name"
+    mount --bind "/proc/$!/ns/$name" "$name"
+done
+echo leave > leave
+wait
+rm ready leave

@@ -1,8 +1,8 @@
-//! Run a command in the namespaces of another process.
+//! Run a command in the namespaces that a neighbour has left.
 
 use std::env;
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -26,12 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
     drop_capabilities()?;
 
-    let pid = fs::read_to_string("/run/neighbour.pid")?;
-    let namespaces = format!("/proc/{}/ns", pid.trim());
-
     // TODO: join the namespaces user, uts, ipc and net. For each: open its file
-    // under `namespaces`, and give it to setns with its flag. In which order?
-    println!("the neighbour's namespaces are in {namespaces}");
+    // in /run/neighbour, and give it to setns with its flag. In which order?
 
     Err(Command::new(program).args(rest).exec().into())
 }

@@ -1,4 +1,4 @@
-//! Run a command in the namespaces of another process.
+//! Run a command in the namespaces that a neighbour has left.
 //!
 //! To join a namespace takes CAP_SYS_ADMIN in the user namespace that owns it.
 //! The owner of a user namespace may join that one with nothing in hand, and
@@ -6,7 +6,7 @@
 
 use std::env;
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -30,9 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
     drop_capabilities()?;
 
-    let pid = fs::read_to_string("/run/neighbour.pid")?;
-    let namespaces = format!("/proc/{}/ns", pid.trim());
-    let open = |name: &str| File::open(format!("{namespaces}/{name}"));
+    // An open file of nsfs *is* the namespace, wherever it is found: a bind
+    // mount serves as well as /proc/PID/ns.
+    let open = |name: &str| File::open(format!("/run/neighbour/{name}"));
 
     // The flag is a check, not a choice: the kernel compares it with the type
     // of the file that it is given.

@@ -2,7 +2,7 @@
 // Without a capability in the owner of the UTS namespace setns fails (EPERM).
 use std::env;
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -24,9 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
     drop_capabilities()?;
 
-    let pid = fs::read_to_string("/run/neighbour.pid")?;
     for name in ["uts", "ipc", "net", "user"] {
-        let file = File::open(format!("/proc/{}/ns/{name}", pid.trim()))?;
+        let file = File::open(format!("/run/neighbour/{name}"))?;
         setns(file, CloneFlags::empty())?;
     }
 
