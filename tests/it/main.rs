@@ -1,1 +1,15 @@
-//! Tests of `tp` through its real binary.
+//! Tests of `tp` through its real binary: each runs it on a course of its own
+//! and looks at what came of it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod check;
+mod command_line;
+mod dev_check;
+mod dev_snapshot;
+mod doctor;
+mod processes;
+mod questions;
+mod shell;
