@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::Signal;
 
 use super::build::{Builder, Built};
 use super::verdict::{Check, ExerciseResult, Explanation, Status};
 use crate::course::catalogue::{Catalogue, Exercise, Kind};
+use crate::course::yaml::plain;
 use crate::expect::Texts;
 use crate::expect::{self, Expected, Run};
 use crate::sandbox::{self, Ended, Event, Limits, Plan, Sandbox, StagedFile, Unsupported};
@@ -60,7 +61,7 @@ impl<'a> Checker<'a> {
         let mut result = self.judge(exercise, work).unwrap_or_else(|error| {
             let (status, reason) = match error.downcast_ref::<Unsupported>() {
                 Some(Unsupported(reason)) => (Status::Unsupported, reason.clone()),
-                None => (Status::Error, format!("{error:#}")),
+                None => (Status::Error, crate::ui::error_line(&error)),
             };
             ExerciseResult {
                 status,
@@ -76,19 +77,22 @@ impl<'a> Checker<'a> {
         self.require(exercise)?;
         let expected = self.expected(exercise)?;
         let text = self.read(exercise, work)?;
+        let mut answers = None;
+        if exercise.kind == Kind::Question {
+            match expect::parse_answers(&text, &self.label(exercise, work)) {
+                Ok(parsed) => answers = Some(parsed),
+                Err(error) => return Ok(self.is_no_answer(exercise, &error.to_string())),
+            }
+        }
         let program = match self.program(exercise, work, &text)? {
             Ok(program) => program,
             Err(message) => return Ok(self.does_not_build(exercise, &expected, message)),
         };
         let recorded = self.record(exercise, program)?;
         let options = self.options(exercise);
-        let mut checks = match exercise.kind {
-            Kind::Question => {
-                let path = self.label(exercise, work);
-                let answers = expect::parse_answers(&text, &path)?;
-                expect::answers(&answers, &recorded.run, &options)
-            }
-            _ => expect::compare(&expected, &recorded.run, &options),
+        let mut checks = match &answers {
+            Some(answers) => expect::answers(answers, &recorded.run, &options),
+            None => expect::compare(&expected, &recorded.run, &options),
         };
         nothing_for_nothing(&mut checks);
         self.apply_limits(&mut checks, &recorded);
@@ -103,14 +107,12 @@ impl<'a> Checker<'a> {
     /// The exercise's expected snapshot.
     pub fn expected(&self, exercise: &Exercise) -> Result<Expected> {
         let path = exercise.dir.join("expected.yaml");
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{}: `tp dev snapshot {}` records it",
-                path.display(),
-                exercise.id
-            )
+        let shown = self.catalogue.relative(&path);
+        let text = fs::read_to_string(&path).map_err(|error| {
+            let (file, why) = (shown.display(), plain(&error));
+            anyhow!("{file}: {why}; `tp dev snapshot {}` records it", exercise.id)
         })?;
-        Ok(expect::parse(&text, self.catalogue.relative(&path))?)
+        Ok(expect::parse(&text, shown)?)
     }
 
     /// What is put into the sandbox to be run; `Err` with what the compiler
@@ -161,13 +163,15 @@ impl<'a> Checker<'a> {
             Work::File(path) => path.to_path_buf(),
             Work::Student => exercise.work_file(),
         };
-        fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{}: `tp reset {}` restores it",
-                self.catalogue.relative(&path).display(),
-                exercise.id
-            )
-        })
+        // A stray byte, in a comment say, is for the shell or the compiler to judge.
+        let bytes = fs::read(&path).map_err(|error| {
+            let (file, why) = (self.catalogue.relative(&path).display(), plain(&error));
+            match work {
+                Work::Student => anyhow!("{file}: {why}; `tp reset {}` restores it", exercise.id),
+                _ => anyhow!("{file}: {why}"),
+            }
+        })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// How the exercise wants to be compared.
@@ -211,6 +215,29 @@ impl<'a> Checker<'a> {
             explanation.what = message.trim_end().to_owned();
         }
         checks.insert(0, build);
+        self.verdict(exercise, checks, String::new(), false)
+    }
+
+    /// An answer file that cannot be read is the student's to mend. What it
+    /// would have been worth is told by the solution.
+    fn is_no_answer(&self, exercise: &Exercise, mistake: &str) -> ExerciseResult {
+        let solution = exercise.solution_file();
+        let solution = fs::read_to_string(&solution)
+            .ok()
+            .and_then(|text| expect::parse_answers(&text, &solution).ok());
+        let mut checks = solution.map_or_else(Vec::new, |answers| {
+            expect::answers(&answers, &Run::default(), &self.options(exercise))
+        });
+        for check in &mut checks {
+            // The solution's values are not for the student's eyes.
+            (check.status, check.expected) = (Status::Skipped, None);
+            (check.points, check.explanation) = (0.0, None);
+        }
+        let mut answer = self.condition("answer", Status::Fail);
+        if let Some(explanation) = &mut answer.explanation {
+            explanation.what = mistake.to_owned();
+        }
+        checks.insert(0, answer);
         self.verdict(exercise, checks, String::new(), false)
     }
 

@@ -111,11 +111,11 @@ impl Log {
         }
         if let Err(error) = self.try_append(event) {
             self.broken = true;
-            eprintln!(
+            crate::ui::warn(&format!(
                 "warning: {}: {}; progress of this run is not kept (set TP_STATE_DIR to a folder that you may write to)",
                 self.path.display(),
                 plain(&error)
-            );
+            ));
         }
     }
 
@@ -167,11 +167,11 @@ impl Log {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Progress::default(),
             Err(error) => {
                 if !self.broken {
-                    eprintln!(
+                    crate::ui::warn(&format!(
                         "warning: {}: {}; going on as if nothing was done yet",
                         self.path.display(),
                         plain(&error)
-                    );
+                    ));
                 }
                 Progress::default()
             }

@@ -150,6 +150,10 @@ fn explain_one(texts: &Texts, mismatch: &Mismatch, change: &Value) -> Explanatio
                 .unwrap_or_default()
                 .to_owned(),
         ),
+        (
+            "signal",
+            change.pointer("/exit/signal").map(tell).unwrap_or_default(),
+        ),
         ("missing", list(&mismatch.missing)),
         ("extra", list(&mismatch.extra)),
         ("allows", allows(texts, mismatch)),

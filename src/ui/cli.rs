@@ -109,7 +109,10 @@ pub enum Command {
         format: DataFormat,
     },
     /// For authors of exercises
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  tp dev new 2.17 shared-subtree --kind shell\n  tp dev snapshot 2.17\n  tp dev check 2.17"
+    )]
     Dev(Dev),
     /// Print the completions of a shell
     #[command(
@@ -197,7 +200,7 @@ pub enum NewKind {
 /// Runs the command line and turns its end into an exit code.
 pub fn main() -> ExitCode {
     if let Err(error) = handle_signals() {
-        eprintln!("error: {error:#}");
+        super::warn(&format!("error: {}", super::error_line(&error)));
         return USAGE.into();
     }
     let cli = match Cli::try_parse() {
@@ -211,7 +214,7 @@ pub fn main() -> ExitCode {
     match commands::run(cli.command) {
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            super::warn(&format!("error: {}", super::error_line(&error)));
             match error.downcast_ref::<Unsupported>() {
                 Some(_) => NOTHING_RUN,
                 None => USAGE,

@@ -1,6 +1,6 @@
 //! What each command does.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +10,7 @@ use super::cli::{
     ALL_PASS, CheckArgs, Command, DataFormat, Dev, NOTHING_RUN, NewKind, PageFormat, SOME_FAIL,
     USAGE, command,
 };
-use super::{inspect, list, markdown, shell, verdict, watch};
+use super::{error_line, inspect, list, markdown, print, shell, verdict, watch};
 use crate::check::gate;
 use crate::check::needs::{FEATURES, Finding};
 use crate::check::run::{Checker, Work};
@@ -58,8 +58,10 @@ pub fn run(asked: Option<Command>) -> Result<u8> {
         Some(Command::Dev(Dev::New { id, name, kind })) => dev_new(&id, &name, kind),
         Some(Command::Dev(Dev::Census { file })) => census(&file),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut command(), "tp", &mut std::io::stdout());
-            Ok(ALL_PASS)
+            // Into memory first: clap panics when it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "tp", &mut script);
+            show(&String::from_utf8_lossy(&script))
         }
         Some(Command::Man { directory }) => man(&directory),
     }
@@ -440,32 +442,32 @@ fn dev_check(ids: &[String], times: usize) -> Result<u8> {
         gate::course(&session.catalogue, &mut whole_course)?;
     }
     for complaint in &whole_course {
-        println!("{} {complaint}", verdict::symbol(Status::Fail));
+        print(&format!("{} {complaint}\n", verdict::symbol(Status::Fail)))?;
     }
     for exercise in chosen(&session.catalogue, ids)? {
         let complaints = gate::exercise(&mut checker, exercise, times)?;
         if complaints.is_empty() {
             good += 1;
-            println!(
-                "{} {} {}",
+            print(&format!(
+                "{} {} {}\n",
                 verdict::symbol(Status::Pass),
                 exercise.id,
                 exercise.name
-            );
+            ))?;
         } else {
             bad += 1;
-            println!(
-                "{} {} {}",
+            print(&format!(
+                "{} {} {}\n",
                 verdict::symbol(Status::Fail),
                 exercise.id,
                 exercise.name
-            );
+            ))?;
             for complaint in complaints {
-                println!("    {complaint}");
+                print(&format!("    {complaint}\n"))?;
             }
         }
     }
-    println!("{good} exercises hold, {bad} do not");
+    print(&format!("{good} exercises hold, {bad} do not\n"))?;
     Ok(if bad == 0 && whole_course.is_empty() {
         ALL_PASS
     } else {
@@ -482,15 +484,15 @@ fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
             Ok(change) => change,
             Err(error) => {
                 failed += 1;
-                println!("{} {}: {error:#}", exercise.id, exercise.name);
+                print(&format!("{} {}: {}\n", exercise.id, exercise.name, told(&error)))?;
                 continue;
             }
         };
         if change.is_none() {
-            println!("{} {}: unchanged", exercise.id, exercise.name);
+            print(&format!("{} {}: unchanged\n", exercise.id, exercise.name))?;
             continue;
         }
-        println!("{} {}:\n{}", exercise.id, exercise.name, change.diff());
+        print(&format!("{} {}:\n{}\n", exercise.id, exercise.name, change.diff()))?;
         if accept || (!reject && ask("accept this snapshot? [y/n] ")?) {
             snapshot::accept(exercise, &change)?;
         } else {
@@ -504,10 +506,16 @@ fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
     })
 }
 
+/// What a compiler or a program said keeps its lines; anything else is one.
+fn told(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    if text.contains('\n') { text } else { error_line(error) }
+}
+
 /// A yes or no from a terminal; without one, no.
 fn ask(question: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
-        println!("not accepted: say --accept, or answer on a terminal");
+        print("not accepted: say --accept, or answer on a terminal\n")?;
         return Ok(false);
     }
     print(question)?;
@@ -526,9 +534,9 @@ fn dev_new(id: &str, name: &str, kind: NewKind) -> Result<u8> {
         NewKind::Question => Kind::Question,
     };
     for path in new::create(&catalogue, id, name, kind)? {
-        println!("{}", catalogue.relative(&path).display());
+        print(&format!("{}\n", catalogue.relative(&path).display()))?;
     }
-    println!("next: write them, then `tp dev snapshot {id}` and `tp dev check {id}`");
+    print(&format!("next: write them, then `tp dev snapshot {id}` and `tp dev check {id}`\n"))?;
     Ok(ALL_PASS)
 }
 
@@ -550,7 +558,7 @@ fn census(file: &Path) -> Result<u8> {
         serde_json::from_str(&text).with_context(|| format!("{}: not a census", file.display()))?;
     let changes = before.difference(&now);
     for change in &changes {
-        println!("{change}");
+        print(&format!("{change}\n"))?;
     }
     Ok(if changes.is_empty() {
         ALL_PASS
@@ -583,12 +591,4 @@ fn show_json(value: &serde_json::Value) -> Result<u8> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     show(&text)
-}
-
-/// Unlike `print!`, no panic when the output cannot be written (a full disk).
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .context("write the output")
 }

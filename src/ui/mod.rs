@@ -9,6 +9,59 @@ pub mod markdown;
 pub mod verdict;
 pub mod watch;
 
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+
+/// Writes to the standard output at once. Unlike `print!`, no panic when that
+/// cannot be done (a full disk).
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("write to the standard output")
+}
+
+/// Writes a line to the standard error; where that is gone, nobody is told.
+pub fn warn(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// An error as one line: what was tried, the system's words for why not, and
+/// the remedy where the reason alone has one.
+pub fn error_line(error: &anyhow::Error) -> String {
+    let mut line = format!("{error:#}");
+    let number = error.chain().find_map(|cause| {
+        let io = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        io.or_else(|| cause.downcast_ref::<Errno>().map(|errno| *errno as i32))
+    });
+    if let Some(number) = number {
+        line = line.replace(&format!(" (os error {number})"), "");
+    }
+    line = line.replace("stream did not contain valid UTF-8", "not UTF-8 text");
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    match number.map(Errno::from_raw).and_then(remedy) {
+        Some(remedy) if !line.contains("; ") => format!("{line}; {remedy}"),
+        _ => line,
+    }
+}
+
+/// What to do about a reason, wherever it comes up.
+fn remedy(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::ENOSPC | Errno::EDQUOT => "free some space there, or write elsewhere",
+        Errno::EROFS => "it can only be read: write elsewhere, or remount it",
+        Errno::EACCES | Errno::EPERM => "`ls -ld` on it and on the folders above tells who may",
+        Errno::EMFILE | Errno::ENFILE => "too many files are open: see `ulimit -n`",
+        Errno::ENOMEM => "end other programs first",
+        _ => return None,
+    })
+}
+
 /// The least and the greatest width that texts are wrapped to.
 const WIDTHS: std::ops::RangeInclusive<usize> = 20..=100;
 
@@ -82,4 +135,22 @@ pub fn sanitise(text: &str) -> String {
         c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
         c => c,
     }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_the_systems_words_and_a_remedy() {
+        let full = io::Error::from_raw_os_error(Errno::ENOSPC as i32);
+        let error = anyhow::Error::from(full).context("write\nx");
+        assert_eq!(
+            error_line(&error),
+            "write x: No space left on device; free some space there, or write elsewhere"
+        );
+        let gone = io::Error::from_raw_os_error(Errno::ENOENT as i32);
+        let error = anyhow::Error::from(gone).context("read y");
+        assert_eq!(error_line(&error), "read y: No such file or directory");
+    }
 }

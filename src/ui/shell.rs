@@ -55,7 +55,7 @@ pub fn open(checker: &Checker, exercise: &Exercise) -> Result<()> {
     };
     if terminal {
         plan.limits.time = PATIENCE;
-        println!("{}", checker.texts.message("shell.welcome", &[]));
+        crate::ui::print(&format!("{}\n", checker.texts.message("shell.welcome", &[])))?;
     }
     let (sandbox, start) = Sandbox::open(&plan)?;
     let mut session = Session {
@@ -114,7 +114,7 @@ impl Session<'_> {
             };
             if !self.terminal {
                 let new = &sandbox.printed[shown..];
-                print!("{}", crate::check::run::printable(new));
+                crate::ui::print(&crate::check::run::printable(new))?;
                 shown = sandbox.printed.len();
             }
             match event {
@@ -157,7 +157,7 @@ impl Session<'_> {
             let known = names.join(", ");
             self.say(&format!(
                 "checkpoint {name}: this exercise has none of that name; it has {known}\n"
-            ));
+            ))?;
             return Ok(());
         } else if checks.iter().all(|check| check.status == Status::Pass) {
             Status::Pass
@@ -178,20 +178,21 @@ impl Session<'_> {
             duration_ms: 0,
         };
         let shown = crate::ui::verdict::render(&result, self.checker.texts);
-        self.say(&shown);
-        Ok(())
+        self.say(&shown)
     }
 
     /// On a raw terminal a line feed alone does not return the carriage.
-    fn say(&self, text: &str) {
+    fn say(&self, text: &str) -> Result<()> {
         let text = if self.terminal {
             text.replace('\n', "\r\n")
         } else {
             text.to_owned()
         };
-        print!("{text}");
-        // A terminal that has gone is noticed by the next read.
-        let _ = io::stdout().flush();
+        match crate::ui::print(&text) {
+            // A terminal that has gone is noticed by the next read.
+            Err(_) if self.terminal => Ok(()),
+            printed => printed,
+        }
     }
 }
 

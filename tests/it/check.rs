@@ -123,12 +123,9 @@ fn what_a_program_leaves_on_its_machine_fails_at_the_end() {
     if !sandbox_or_skip() {
         return;
     }
-    let work = format!("hostname left; {HONEST}");
-    let document = document(&course(&work), &["1.1"], 1);
-    assert!(
-        ids(&document, "fail").contains(&"after.nothing_else".to_owned()),
-        "{document:#}"
-    );
+    let work = "unshare -u sh -c 'hostname mine; checkpoint inside'; hostname left\n";
+    let document = document(&course(work), &["1.1"], 1);
+    assert_eq!(ids(&document, "fail"), ["after.nothing_else"], "{document:#}");
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn a_process_that_is_gone_is_told_in_one_line() {
     child.wait().unwrap();
     for arguments in [
         &["inspect", &pid][..],
-        &["diff", &pid, "1"],
+        &["diff", &std::process::id().to_string(), &pid],
         &["inspect", "0"],
         &["inspect", "--", "-7"],
     ] {
