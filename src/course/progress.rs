@@ -14,11 +14,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::catalogue::{Catalogue, Exercise};
 use super::hints::Hint;
 use super::yaml::plain;
-use crate::check::verdict::{ExerciseResult, Status};
+use crate::check::verdict::{Check, ExerciseResult, Status};
 
 /// The first line of a log names its format.
 const FORMAT: &str = "tp-progress/v1";
@@ -128,7 +129,7 @@ impl Log {
             status: result.status,
             points: result.points,
             out_of: result.out_of,
-            failed: failed.map(|check| check.id.clone()).collect(),
+            failed: failed.flat_map(facts).collect(),
             ms: result.duration_ms,
         });
         if result.status == Status::Pass {
@@ -187,6 +188,32 @@ fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
     let mut byte = [0];
     file.read_exact(&mut byte)?;
     Ok(Some(byte[0]))
+}
+
+/// The facts that a failed check is about: its own, or, when something was
+/// there that nobody expected, the paths of what was.
+fn facts(check: &Check) -> Vec<String> {
+    let Some(checkpoint) = check.id.strip_suffix(".nothing_else") else {
+        return vec![check.id.clone()];
+    };
+    let mut paths = Vec::new();
+    if let Some(found) = &check.found {
+        leaves(found, checkpoint, &mut paths);
+    }
+    paths.push(check.id.clone());
+    paths
+}
+
+/// The paths of the leaves of nested tables.
+fn leaves(value: &Value, path: &str, paths: &mut Vec<String>) {
+    match value.as_object() {
+        Some(table) if !table.is_empty() => {
+            for (name, value) in table {
+                leaves(value, &format!("{path}.{name}"), paths);
+            }
+        }
+        _ => paths.push(path.to_owned()),
+    }
 }
 
 /// What became of one exercise.
@@ -360,6 +387,30 @@ mod tests {
 
     fn pass(name: &str) -> Event {
         Event::Pass { exercise: name.into(), version: 1 }
+    }
+
+    #[test]
+    fn what_nobody_expected_is_told_by_its_paths_so_that_a_hint_fits() {
+        let check = |id: &str, found| Check {
+            id: id.into(),
+            title: String::new(),
+            status: Status::Fail,
+            points: 0.0,
+            out_of: 1.0,
+            expected: None,
+            found,
+            explanation: None,
+        };
+        let leak = serde_json::json!({"machine": {"mounts": {"/run/x": {"type": "tmpfs"}}, "hostname": "x"}});
+        assert_eq!(
+            facts(&check("inside.nothing_else", Some(leak))),
+            [
+                "inside.machine.hostname",
+                "inside.machine.mounts./run/x.type",
+                "inside.nothing_else"
+            ]
+        );
+        assert_eq!(facts(&check("inside.process.pids", None)), ["inside.process.pids"]);
     }
 
     #[test]
