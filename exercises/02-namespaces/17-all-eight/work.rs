@@ -12,6 +12,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, sethostname};
 
+/// What nix takes where mount(2) takes a null pointer.
+const NONE: Option<&str> = None;
+
 const EIGHT: libc::c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWUTS

@@ -10,6 +10,9 @@ use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 
+/// What nix takes where mount(2) takes a null pointer.
+const NONE: Option<&str> = None;
+
 /// What the child does: it prepares its namespaces and becomes the payload.
 fn become_payload(program: &str, rest: &[String]) -> Result<(), Box<dyn Error>> {
     // TODO: make all mounts private (the copy is as shared as the original).

@@ -16,6 +16,10 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, sethostname};
 
+/// What nix takes where mount(2) takes a null pointer.
+const NONE: Option<&str> = None;
+
+// One bit each; CLONE_NEWTIME is the one that clone(2) does not take.
 const EIGHT: libc::c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWUTS
@@ -46,22 +50,11 @@ fn loopback_up() -> io::Result<()> {
 fn become_payload(program: &str, rest: &[String]) -> Result<(), Box<dyn Error>> {
     // A mount namespace in a new user namespace gets slaves, not peers: nothing
     // would be sent to the machine, but what it mounts would arrive here.
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        None::<&str>,
-    )?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(NONE, "/", NONE, private, NONE)?;
 
     // The parent could not do this: it is not in the new PID namespace.
-    mount(
-        Some("proc"),
-        "/proc",
-        Some("proc"),
-        MsFlags::empty(),
-        None::<&str>,
-    )?;
+    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), NONE)?;
 
     Err(Command::new(program).args(rest).exec().into())
 }
@@ -83,7 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Before the fork: once a process is in the namespace its clocks are fixed.
     fs::write("/proc/self/timens_offsets", "boottime 3600 0")?;
 
-    // These two the child could do as well; the namespaces are ours already.
+    // Each writes to a namespace that took effect at once. The child could do
+    // these two as well; the namespaces are ours already.
     sethostname("eight")?;
     loopback_up()?;
 

@@ -12,22 +12,22 @@ use std::process::Command;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
+/// What nix takes where mount(2) takes a null pointer.
+const NONE: Option<&str> = None;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
     fs::create_dir_all("/run/private")?;
 
+    // The flag has no letter for "mount": in 2002 it was the only namespace, and
+    // NEWNS just said "new namespace". Needs CAP_SYS_ADMIN.
     unshare(CloneFlags::CLONE_NEWNS)?;
 
     // MS_REC because propagation is kept by each mount, not by the namespace:
     // MS_PRIVATE alone would change `/` and leave /run, /proc and the rest.
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        None::<&str>,
-    )?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(NONE, "/", NONE, private, NONE)?;
 
     // The source of a tmpfs is a free word: nothing stands behind it but memory.
     mount(
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "/run/private",
         Some("tmpfs"),
         MsFlags::empty(),
-        None::<&str>,
+        NONE,
     )?;
 
     Err(Command::new(program).args(rest).exec().into())

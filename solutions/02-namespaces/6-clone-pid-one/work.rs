@@ -13,26 +13,18 @@ use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 
+/// What nix takes where mount(2) takes a null pointer.
+const NONE: Option<&str> = None;
+
 /// What the child does: it prepares its namespaces and becomes the payload.
 fn become_payload(program: &str, rest: &[String]) -> Result<(), Box<dyn Error>> {
     // The copied mounts are members of the machine's peer groups. Without this
     // step the next one would cover the machine's /proc as well.
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        None::<&str>,
-    )?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(NONE, "/", NONE, private, NONE)?;
 
     // From inside, because proc takes the PID namespace of its mounter.
-    mount(
-        Some("proc"),
-        "/proc",
-        Some("proc"),
-        MsFlags::empty(),
-        None::<&str>,
-    )?;
+    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), NONE)?;
 
     Err(Command::new(program).args(rest).exec().into())
 }
@@ -44,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One for the numbers, one for the mount that shows them.
     let flags = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
 
+    // The parent stays where it is, and outlives everything that is inside.
     // A child of clone(2) needs a stack; this one holds it until it executes.
     let mut stack = vec![0; 64 * 1024];
     let child = || match become_payload(program, rest) {
