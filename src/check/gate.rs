@@ -17,6 +17,7 @@ use super::verdict::{Check, ExerciseResult, Status};
 use crate::course::catalogue::{Catalogue, Exercise, Kind};
 use crate::course::hints::Hints;
 use crate::expect::{self, Run};
+use crate::state::vocabulary::{Shape, places};
 
 /// What the gate found wrong; empty when all is well.
 pub type Complaints = Vec<String>;
@@ -302,6 +303,26 @@ fn files(exercise: &Exercise, complaints: &mut Complaints) -> Result<()> {
     Ok(())
 }
 
+/// Whether this may be found at this checkpoint, though nobody expects it: what
+/// leaks fails a run too, and wants a hint.
+fn may_fail(checkpoint: &str, fact: &str) -> bool {
+    let Some(path) = fact
+        .strip_prefix(checkpoint)
+        .and_then(|rest| rest.strip_prefix('.'))
+    else {
+        return false;
+    };
+    places().iter().any(|(place, field)| {
+        let group = matches!(field.shape, Shape::Group(_));
+        let mut place = place.split('.');
+        path.split('.').all(|name| match place.next() {
+            Some(known) => known == "*" || known == name,
+            // The key of an entry, and what is below it.
+            None => !group,
+        })
+    })
+}
+
 /// Hints are there, in layers, and for facts that exist.
 fn hints(exercise: &Exercise, result: &ExerciseResult, complaints: &mut Complaints) {
     let hints = match Hints::read(exercise) {
@@ -328,7 +349,7 @@ fn hints(exercise: &Exercise, result: &ExerciseResult, complaints: &mut Complain
             || result
                 .checks
                 .iter()
-                .any(|check| names(&check.id, &entry.when));
+                .any(|check| names(&check.id, &entry.when) || may_fail(&check.id, &entry.when));
         // Without a run there are no checks to hold it against.
         if !known && !result.checks.is_empty() {
             complaints.push(format!(
@@ -440,5 +461,25 @@ fn untranslated(name: &str) -> String {
     match name.split('.').collect::<Vec<_>>()[..] {
         [stem, language, extension] if language.len() == 2 => format!("{stem}.{extension}"),
         _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_may_speak_of_any_fact_that_could_leak_and_of_no_other() {
+        for (fact, may) in [
+            ("inside.machine.mounts", true),
+            ("inside.machine.mounts./run/x", true),
+            ("inside.machine", true),
+            ("inside.process.interfaces.lo.state", true),
+            ("inside.process.hostnam", false),
+            ("inside.machine.pids", false),
+            ("later.machine.mounts", false),
+        ] {
+            assert_eq!(may_fail("inside", fact), may, "{fact}");
+        }
     }
 }
