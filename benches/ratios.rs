@@ -4,31 +4,49 @@
 //! Not a test: nothing here passes or fails. A peer that is not installed is
 //! said so, and its row is left out.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result, ensure};
+use tp::check::verdict::Status;
+use tp::expect::Run;
 use tp::sandbox::{Event, Plan, Sandbox};
 
 /// Pairs of runs of each row; the two of a pair follow one another, so that a
 /// change of the machine's speed meets both.
 const PAIRS: usize = 25;
 
+/// What both sides run: a host name of its own.
+const SCRIPT: &str = "exec unshare -u sh -c 'hostname tp-lab; exec checkpoint inside'\n";
+const EXPECTED: &str = "\
+inside:
+  process:
+    namespaces: {uts: new}
+    hostname: tp-lab
+after: {exit: {status: 0}}
+";
+
 fn main() {
+    let course = Course::new();
+    // First, while this program itself is small: the kernel counts a child's
+    // memory from before its exec, when it was its parent's.
+    let peak = peak_memory(&course);
     println!(
-        "{:<44} {:>10} {:>10} {:>8}  hold",
+        "{:<46} {:>10} {:>10} {:>8}  hold",
         "what, against what", "ours", "peer", "ratio"
     );
     sandbox_against_bubblewrap();
-    check_against_container();
+    check_against_container(&course);
     checkpoint();
-    peak_memory();
+    alone("peak memory of tp check", &peak, "at most 20 MiB");
 }
 
 fn sandbox_against_bubblewrap() {
-    let name = "open and close a sandbox, bwrap --unshare-all";
+    let name = "open and close a sandbox; bwrap --unshare-all";
     let bwrap = || {
-        let mut command = Command::new("bwrap");
-        command.args([
+        quiet(Command::new("bwrap").args([
             "--unshare-all",
             "--ro-bind",
             "/",
@@ -37,101 +55,105 @@ fn sandbox_against_bubblewrap() {
             "/proc",
             "--dev",
             "/dev",
-        ]);
-        command.args(["--tmpfs", "/tmp", "true"]);
-        quiet(&mut command)
+            "--tmpfs",
+            "/tmp",
+            "true",
+        ]))
     };
-    if !works(bwrap) {
-        return println!("{name:<44} bwrap is not there, or refused");
+    if !bwrap() {
+        return missing(name, "bwrap is not installed, or refused here");
     }
-    row(name, || open_and_close(), || drop(bwrap()), "at most 3");
+    if let Err(error) = open_and_close() {
+        return missing(name, &format!("{error:#}"));
+    }
+    row(name, || _ = open_and_close(), || _ = bwrap(), "at most 3");
 }
 
-fn check_against_container() {
-    let name = "tp check of a shell exercise, docker run";
+fn check_against_container(course: &Course) {
+    let name = "tp check of a shell exercise; docker run";
+    let script = "hostname tp-lab; hostname";
     let docker = || {
-        let script = "unshare -u sh -c 'hostname lab' || hostname";
         quiet(Command::new("docker").args([
             "run",
             "--rm",
-            "--network",
-            "none",
+            "--cap-add=SYS_ADMIN",
+            "--network=none",
             "busybox",
             "sh",
             "-c",
             script,
         ]))
     };
-    if !works(docker) {
-        return println!("{name:<44} no docker engine with an image `busybox` here");
+    if !docker() {
+        return missing(name, "no docker engine with an image `busybox` answers");
     }
-    row(
-        name,
-        || drop(check("1.1")),
-        || drop(docker()),
-        "at most 0.1",
-    );
+    if !course.check() {
+        return missing(name, "no sandbox can be opened here");
+    }
+    row(name, || _ = course.check(), || _ = docker(), "at most 0.1");
 }
 
 /// One checkpoint from the kernel's stop to the program's going on, with the
-/// difference and the comparison left to the end of a run as in a check.
+/// difference and the comparison that a check leaves to the end of a run.
 fn checkpoint() {
-    let script = "for i in $(seq 60); do checkpoint c; done";
+    let name = "one checkpoint: observe, difference, compare";
+    match checkpoint_times() {
+        Ok(mut times) => alone(name, &told(median(&mut times)), "at most 3 ms"),
+        Err(error) => missing(name, &format!("{error:#}")),
+    }
+}
+
+fn checkpoint_times() -> Result<Vec<Duration>> {
+    let script =
+        "unshare -u sh -c 'hostname tp-lab; for i in $(seq 100); do checkpoint inside; done'";
     let plan = Plan {
         argv: vec!["/bin/sh".into(), "-c".into(), script.into()],
         ..Plan::default()
     };
-    let mut times = Vec::new();
-    let opened = Sandbox::open(&plan);
-    let Ok((mut sandbox, start)) = opened else {
-        return println!("no sandbox here");
-    };
-    let baseline = sandbox.observe(&start).ok().flatten().unwrap_or_default();
-    let expected = "c: {process: {}}\n";
-    let expected = tp::expect::parse(expected, std::path::Path::new("bench.yaml"));
+    let expected = tp::expect::parse(EXPECTED, Path::new("expected.yaml"))?;
+    let (mut sandbox, start) = Sandbox::open(&plan)?;
+    let baseline = sandbox.observe(&start)?.context("no baseline")?;
     sandbox.resume(&start);
-    while let Ok(Event::Checkpoint(stop)) = sandbox.next_event(&[], |_| Ok(())) {
+    let mut times = Vec::new();
+    while let Event::Checkpoint(stop) = sandbox.next_event(&[], |_| Ok(()))? {
         let began = Instant::now();
-        let seen = sandbox.observe(&stop).ok().flatten().unwrap_or_default();
-        let run = tp::expect::Run {
+        let seen = sandbox.observe(&stop)?.context("no observation")?;
+        let run = Run {
             baseline: baseline.clone(),
-            checkpoints: vec![("c".into(), seen)],
+            checkpoints: vec![("inside".into(), seen)],
             after: None,
         };
-        if let Ok(expected) = &expected {
-            std::hint::black_box(tp::expect::compare(expected, &run, &Default::default()));
-        }
+        let checks = tp::expect::compare(&expected, &run, &Default::default());
         times.push(began.elapsed());
         sandbox.resume(&stop);
+        let held = checks
+            .iter()
+            .all(|check| !check.id.starts_with("inside") || check.status == Status::Pass);
+        ensure!(held, "the snapshot does not hold: {checks:?}");
     }
     sandbox.close();
-    println!(
-        "{:<44} {:>10} {:>10} {:>8}  at most 3 ms",
-        "one checkpoint: observe, difference, compare",
-        told(median(&mut times)),
-        "",
-        ""
-    );
+    Ok(times)
 }
 
-fn peak_memory() {
-    let status = check("1.1");
+fn peak_memory(course: &Course) -> String {
+    if !course.check() {
+        return "no sandbox".into();
+    }
     // SAFETY: getrusage fills the structure that is passed.
     let peak = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
         usage.ru_maxrss
     };
-    let peak = format!("{:.1} MiB", peak as f64 / 1024.0);
-    let note = if status {
-        ""
-    } else {
-        " (the check did not pass)"
-    };
-    println!(
-        "{:<44} {peak:>10} {:>10} {:>8}  at most 20 MiB{note}",
-        "peak memory of tp check", "", ""
-    );
+    format!("{:.1} MiB", peak as f64 / 1024.0)
+}
+
+fn missing(name: &str, why: &str) {
+    println!("{name:<46} left out: {why}");
+}
+
+fn alone(name: &str, ours: &str, hold: &str) {
+    println!("{name:<46} {ours:>10} {:>10} {:>8}  {hold}", "", "");
 }
 
 fn row(name: &str, ours: impl Fn(), peer: impl Fn(), hold: &str) {
@@ -147,32 +169,74 @@ fn row(name: &str, ours: impl Fn(), peer: impl Fn(), hold: &str) {
     }
     ratios.sort_by(f64::total_cmp);
     println!(
-        "{name:<44} {:>10} {:>10} {:>8.2}  {hold}",
+        "{name:<46} {:>10} {:>10} {:>8.3}  {hold}",
         told(median(&mut our_times)),
         told(median(&mut peer_times)),
         ratios[ratios.len() / 2]
     );
 }
 
-fn open_and_close() {
+fn open_and_close() -> Result<()> {
     let plan = Plan {
         argv: vec!["/bin/true".into()],
         ..Plan::default()
     };
-    if let Ok((mut sandbox, start)) = Sandbox::open(&plan) {
-        sandbox.resume(&start);
-        // To its end, as bwrap does.
-        while let Ok(Event::Checkpoint(stop)) = sandbox.next_event(&[], |_| Ok(())) {
-            sandbox.resume(&stop);
+    let (mut sandbox, start) = Sandbox::open(&plan)?;
+    sandbox.resume(&start);
+    // To its end, as bwrap does.
+    while let Event::Checkpoint(stop) = sandbox.next_event(&[], |_| Ok(()))? {
+        sandbox.resume(&stop);
+    }
+    sandbox.close();
+    Ok(())
+}
+
+/// A course of one exercise, in a folder that goes when it is dropped.
+struct Course(PathBuf);
+
+impl Course {
+    fn new() -> Self {
+        let root = std::env::temp_dir().join(format!("tp-bench-{}", std::process::id()));
+        let exercise = "exercises/01-bench/1-own-hostname";
+        for (file, content) in [
+            ("course.md", "# A course for the bench\n"),
+            ("course.yaml", "id: bench\nversion: \"0\"\n"),
+            ("exercises/Cargo.toml", ""),
+            (&format!("{exercise}/README.md"), "# A host name\n"),
+            (
+                &format!("{exercise}/exercise.yaml"),
+                "version: 1\nkind: shell\n",
+            ),
+            (&format!("{exercise}/expected.yaml"), EXPECTED),
+            (
+                &format!("{exercise}/hints.yaml"),
+                "- when: any\n  hints: [one, two, three]\n",
+            ),
+            (&format!("{exercise}/work.sh"), SCRIPT),
+        ] {
+            let path = root.join(file);
+            let written = fs::create_dir_all(path.parent().unwrap_or(&root))
+                .and_then(|()| fs::write(&path, content));
+            if let Err(error) = written {
+                println!("{}: {error}", path.display());
+            }
         }
-        sandbox.close();
+        Self(root)
+    }
+
+    /// `tp check` as a whole process; whether the exercise passed.
+    fn check(&self) -> bool {
+        let tp = env!("CARGO_BIN_EXE_tp");
+        let mut command = Command::new(tp);
+        command.args(["check", "1.1"]).env("TP_COURSE", &self.0);
+        quiet(command.env("TP_STATE_DIR", self.0.join("state")))
     }
 }
 
-/// `tp check` of a solution, as a whole process.
-fn check(id: &str) -> bool {
-    let tp = env!("CARGO_BIN_EXE_tp");
-    quiet(Command::new(tp).args(["check", id, "--solutions"]))
+impl Drop for Course {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn quiet(command: &mut Command) -> bool {
@@ -182,10 +246,6 @@ fn quiet(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
-}
-
-fn works(run: impl Fn() -> bool) -> bool {
-    run()
 }
 
 fn time(run: impl Fn()) -> Duration {

@@ -224,7 +224,7 @@ fn mqueue() -> Finding {
 fn cgroup() -> Finding {
     match crate::sandbox::cgroup::Cgroup::create(&crate::sandbox::Limits::default()) {
         Some(cgroup) => {
-            cgroup.remove();
+            drop(cgroup);
             Works(format!("cgroup {}", host::cgroup_version()))
         }
         None => Missing {

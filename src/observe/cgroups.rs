@@ -113,6 +113,9 @@ pub fn directory(mounted: &[Line], hierarchy: &str, path: &str) -> Option<String
 }
 
 fn limits(hierarchy: &str, directory: &str) -> BTreeMap<String, String> {
+    if is_root(hierarchy, directory) {
+        return BTreeMap::new();
+    }
     let files: Vec<(&str, &str)> = match hierarchy {
         "unified" => V2.to_vec(),
         controllers => V1
@@ -129,6 +132,15 @@ fn limits(hierarchy: &str, directory: &str) -> BTreeMap<String, String> {
             (value != default && !inherited(file, &value)).then(|| (file.to_string(), value))
         })
         .collect()
+}
+
+/// Whether it is the true root of its hierarchy, on which nothing can be set.
+fn is_root(hierarchy: &str, directory: &str) -> bool {
+    let exists = |file: &str| std::path::Path::new(directory).join(file).exists();
+    match hierarchy {
+        "unified" => !exists("cgroup.type"),
+        _ => exists("release_agent"),
+    }
 }
 
 /// On v1 a cpuset must be filled before use: one that holds everything that

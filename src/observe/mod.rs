@@ -62,9 +62,8 @@ impl Frame {
 
 /// Handles on the namespaces of a process, which keep them alive after it.
 pub struct Handles {
-    process: ProcDir,
-    /// Whether that process is the first of its PID namespace.
-    first: bool,
+    /// The first process of its PID namespace, where it is known.
+    first: Option<i32>,
     user: Namespace,
     uts: Namespace,
     ipc: Namespace,
@@ -84,14 +83,23 @@ impl Handles {
                 .ok_or_else(|| anyhow!("process {pid} is gone"))
         };
         Ok(Self {
-            first: Status::parse(&status).numbers("NSpid").last() == Some(&1),
+            first: (Status::parse(&status).numbers("NSpid").last() == Some(&1)).then_some(pid),
             user: open(NamespaceKind::User)?,
             uts: open(NamespaceKind::Uts)?,
             ipc: open(NamespaceKind::Ipc)?,
             net: open(NamespaceKind::Net)?,
             mnt: open(NamespaceKind::Mnt)?,
             pid: open(NamespaceKind::Pid)?,
-            process,
+        })
+    }
+
+    /// The same, of a process whose PID namespace has `first` as its first:
+    /// its processes are then found without a look at all of the machine's.
+    pub fn below(first: i32, pid: i32) -> Result<Self> {
+        let handles = Self::of(pid)?;
+        Ok(Self {
+            first: Some(first),
+            ..handles
         })
     }
 
@@ -136,11 +144,21 @@ pub fn machine(handles: &Handles, frame: &Frame) -> Result<Machine> {
     let gained = join_for(frame, &handles.user)?;
     request.join_user = gained.as_ref().map(AsFd::as_fd);
     let mut seen = inside::look(&request)?;
-    finish_machine(&mut seen, handles, frame)
+    Ok(Machine {
+        processes: processes(handles, frame),
+        ..finish_machine(&mut seen, handles, frame)?
+    })
+}
+
+/// The names of the processes in the PID namespace of the handles, as
+/// [`Machine::processes`] tells them.
+pub fn processes(handles: &Handles, frame: &Frame) -> Vec<String> {
+    processes::alive(handles, frame)
 }
 
 /// The process that stopped at a checkpoint and the machine around it, with
-/// one observer for both.
+/// one observer for both. Who else runs meanwhile is chance: the machine's
+/// processes are left empty.
 pub fn checkpoint(pid: i32, handles: &Handles, frame: &Frame) -> Result<Observation> {
     let outside = Outside::read(pid, frame)?;
     let mut request = Request::default();
@@ -335,7 +353,7 @@ fn finish_machine(seen: &mut Seen, handles: &Handles, frame: &Frame) -> Result<M
     let mounts = mounts::table(&mounts::parse(&text), frame);
     Ok(Machine {
         view: view(seen, mounts, &handles.uts, &handles.net, &handles.ipc)?,
-        processes: processes::alive(handles, frame),
+        processes: Vec::new(),
     })
 }
 

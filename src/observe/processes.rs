@@ -17,16 +17,13 @@ const READINGS: usize = 4;
 /// The names of the processes in the PID namespace of the handles, or in one
 /// below it, but for its first process; sorted.
 pub fn alive(handles: &Handles, frame: &Frame) -> Vec<String> {
-    let pids = match handles.first {
-        // In a PID namespace everything descends from its first process.
-        true => descendants(handles.process.pid),
-        false => None,
-    };
+    // In a PID namespace everything descends from its first process.
+    let pids = handles.first.and_then(descendants);
     let pids = pids.unwrap_or_else(|| members(handles.pid.id));
     let mut names: Vec<String> = pids
         .into_iter()
         .filter(|pid| !frame.hidden_pids.contains(pid))
-        .filter(|pid| !handles.first || *pid != handles.process.pid)
+        .filter(|pid| handles.first != Some(*pid))
         .filter_map(|pid| {
             let text = ProcDir::open(pid).ok()?.read("status").ok()?;
             let status = Status::parse(&text);

@@ -484,10 +484,12 @@ fn a_checkpoint_tells_the_process_and_the_machine_around_it() {
         ..Frame::host()
     };
     let seen = checkpoint(inner, &handles, &frame).unwrap();
-    let (process, machine) = (seen.process.unwrap(), seen.machine.unwrap());
+    let (process, mut machine) = (seen.process.unwrap(), seen.machine.unwrap());
     assert_eq!(process.view.hostname, "inner");
     assert_eq!(machine.view.hostname, "machine");
     assert_eq!(process.pids, [] as [u32; 0]);
+    assert_eq!(machine.processes, [] as [&str; 0]);
+    machine.processes = processes(&handles, &frame);
     assert_eq!(machine.processes, ["sh", "sleep"]);
     assert_eq!(process.view.mounts, machine.view.mounts);
     // Each by itself tells the same.
@@ -496,7 +498,7 @@ fn a_checkpoint_tells_the_process_and_the_machine_around_it() {
     // Not known to be the first process, the namespace's members are searched.
     let searched = processes::alive(
         &Handles {
-            first: false,
+            first: None,
             ..Handles::of(init).unwrap()
         },
         &Frame {

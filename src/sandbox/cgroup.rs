@@ -74,20 +74,21 @@ impl Cgroup {
                 || directory.join("memory.max").exists()
         });
         let cgroup = Self { directories };
-        if memory {
-            Some(cgroup)
-        } else {
-            cgroup.remove();
-            None
-        }
+        memory.then_some(cgroup)
     }
 
-    /// Moves a process (and what it will fork) into it.
-    pub fn add(&self, pid: i32) -> Result<()> {
+    /// Moves the calling process (and what it will fork) into it.
+    ///
+    /// A single thread that moves itself is spared the wait for all others of
+    /// the machine, some ten milliseconds; only v1 offers that.
+    pub fn join(&self) -> Result<()> {
         for directory in &self.directories {
-            let file = directory.join("cgroup.procs");
-            fs::write(&file, pid.to_string())
-                .with_context(|| format!("write {}", file.display()))?;
+            let tasks = directory.join("tasks");
+            let file = match tasks.exists() {
+                true => tasks,
+                false => directory.join("cgroup.procs"),
+            };
+            fs::write(&file, "0").with_context(|| format!("write {}", file.display()))?;
         }
         Ok(())
     }
@@ -103,17 +104,24 @@ impl Cgroup {
             })
         })
     }
+}
 
-    /// Removes it, and what the sandbox made below. The processes are dead,
-    /// but the kernel may need a moment to let go of them.
-    pub fn remove(self) {
-        for directory in self.directories {
+/// Removes it, and what the sandbox made below. The processes are dead by
+/// then, but the kernel may need a moment to let go of them.
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for directory in &self.directories {
             for _ in 0..200 {
-                remove_tree(&directory);
+                remove_tree(directory);
                 if !directory.exists() {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(2));
+            }
+            // A runner that was killed just before may have been dying still
+            // when this one was made.
+            if let Some(parent) = directory.parent() {
+                clear_stale(parent);
             }
         }
     }

@@ -177,18 +177,18 @@ fn read_name(pid: i32, address: u64) -> Option<String> {
     }
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
     let mut bytes = Vec::new();
-    // Byte by byte, because the string may end just before an unmapped page.
-    while bytes.len() < MAX_NAME {
-        let mut byte = [0];
-        memory
-            .read_exact_at(&mut byte, address + bytes.len() as u64)
-            .ok()?;
-        if byte[0] == 0 {
-            break;
-        }
-        bytes.push(byte[0]);
+    // A page at a time, because the next one may not be mapped.
+    const PAGE: u64 = 4096;
+    while bytes.len() < MAX_NAME && !bytes.contains(&0) {
+        let at = address.checked_add(bytes.len() as u64)?;
+        let rest_of_page = (PAGE - at % PAGE) as usize;
+        let mut piece = [0; MAX_NAME];
+        let piece = &mut piece[..rest_of_page.min(MAX_NAME - bytes.len())];
+        memory.read_exact_at(piece, at).ok()?;
+        bytes.extend_from_slice(piece);
     }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    Some(String::from_utf8_lossy(name).into_owned())
 }
 
 // _IOWR('!', 0, struct seccomp_notif), _IOWR('!', 1, …_resp), _IOW('!', 2, u64)

@@ -22,6 +22,7 @@ use nix::unistd::{
     setresuid, setsid,
 };
 
+use super::cgroup::Cgroup;
 use super::clone::{Side, clone3, fork, write_maps};
 use super::control::{Control, Message};
 use super::{Plan, Unsupported, checkpoint, filter, root};
@@ -32,6 +33,7 @@ pub const HOSTNAME: &str = "machine";
 /// Everything that the sandbox's processes are given.
 pub struct Birth<'a> {
     pub plan: &'a Plan,
+    pub cgroup: Option<&'a Cgroup>,
     pub control: Control,
     /// Where the program's output goes (unused with a terminal).
     pub output: OwnedFd,
@@ -58,6 +60,10 @@ fn leave(status: i32) -> ! {
 /// The creator: first process of the outer user and mount namespace.
 pub fn creator(birth: &Birth) -> Result<Infallible> {
     wait_for_go(birth)?;
+    // With the runner's own ids still.
+    if let Some(cgroup) = birth.cgroup {
+        cgroup.join()?;
+    }
     become_root()?;
     root::lock_host()?;
     let flags = libc::CLONE_NEWUSER

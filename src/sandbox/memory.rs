@@ -33,13 +33,14 @@ impl Watch {
         }
     }
 
-    /// Looks at most every 40 milliseconds; `false` in between.
-    pub fn exceeded(&mut self) -> bool {
+    /// Looks at most every 40 milliseconds, and asks the cgroup then, too;
+    /// `false` in between.
+    pub fn exceeded(&mut self, cgroup: impl Fn() -> bool) -> bool {
         if Instant::now() < self.next {
             return false;
         }
         self.next = Instant::now() + Duration::from_millis(40);
-        if available().is_some_and(|bytes| bytes < FLOOR) {
+        if cgroup() || available().is_some_and(|bytes| bytes < FLOOR) {
             return true;
         }
         !self.counted && self.used() > self.limit

@@ -38,6 +38,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getegid, geteuid, pipe2};
 
+use cgroup::Cgroup;
 use clone::{Side, clone3, write_maps};
 use control::{Control, Message};
 use filter::Stop;
@@ -124,6 +125,8 @@ pub struct Sandbox {
     init: Pid,
     control: Control,
     listener: OwnedFd,
+    /// Whether anybody is left who could come to a checkpoint.
+    may_stop: bool,
     output: Option<File>,
     /// The sandbox's terminal, when it has one.
     pub terminal: Option<OwnedFd>,
@@ -131,7 +134,7 @@ pub struct Sandbox {
     pub printed: Vec<u8>,
     /// Whether it printed more than that.
     pub truncated: bool,
-    cgroup: Option<cgroup::Cgroup>,
+    cgroup: Option<Cgroup>,
     memory: memory::Watch,
     limits: Limits,
     deadline: Instant,
@@ -151,8 +154,10 @@ impl Sandbox {
     pub fn open(plan: &Plan) -> Result<(Self, Stop)> {
         let (control, theirs) = Control::pair()?;
         let (output, their_output) = pipe2(OFlag::O_CLOEXEC).context("pipe2")?;
+        let cgroup = Cgroup::create(&plan.limits);
         let birth = init::Birth {
             plan,
+            cgroup: cgroup.as_ref(),
             control: theirs,
             output: their_output,
         };
@@ -173,17 +178,12 @@ impl Sandbox {
         };
         let ids @ (uid, gid) = outer_ids();
         write_maps(&creator.to_string(), uid, gid).map_err(no_user_namespace)?;
-        let cgroup = cgroup::Cgroup::create(&plan.limits);
-        if let Some(cgroup) = &cgroup {
-            cgroup.add(creator)?;
-        }
         control.send(&Message::Go)?;
         let init = match expect_message(&control)? {
             Message::Init(pid) => pid,
             other => bail!("the sandbox said {other:?} before it was there"),
         };
         unborn.init = Some(init);
-        unborn.reap_creator();
         control.send(&Message::Go)?;
 
         let mut terminal = None;
@@ -194,16 +194,21 @@ impl Sandbox {
                 other => bail!("the sandbox said {other:?} instead of starting"),
             }
         };
+        unborn.reap_creator();
         let start = filter::receive(&listener)
             .context("the seccomp listener")?
             .context("the program ended before it began")?;
-        let handles = Handles::of(start.pid).context("the sandbox's namespaces")?;
+        let handles = Handles::below(init, start.pid).context("the sandbox's namespaces")?;
         let frame = frame::of(start.pid, init, ids)?;
-        let scenery = observe::machine(&handles, &frame)?.processes;
+        let scenery = match plan.setup {
+            Some(_) => observe::processes(&handles, &frame),
+            None => Vec::new(),
+        };
         let sandbox = Self {
             init: Pid::from_raw(init),
             control,
             listener,
+            may_stop: true,
             output: Some(File::from(output)),
             terminal,
             printed: Vec::new(),
@@ -246,13 +251,12 @@ impl Sandbox {
         // What the program has just left may be on its way out: a process that
         // was killed, a pipeline's last member. Give it a moment to be gone.
         let patience = Instant::now() + Duration::from_millis(100);
-        loop {
-            let machine = observe::machine(&self.handles, &self.frame)?;
-            if machine.processes.len() <= self.scenery.len() || Instant::now() > patience {
-                return Ok(machine);
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        while observe::processes(&self.handles, &self.frame).len() > self.scenery.len()
+            && Instant::now() < patience
+        {
+            std::thread::sleep(Duration::from_millis(2));
         }
+        observe::machine(&self.handles, &self.frame)
     }
 
     /// Lets a stopped process go on.
@@ -267,18 +271,19 @@ impl Sandbox {
         extra: &[&OwnedFd],
         mut on_extra: impl FnMut(usize) -> Result<()>,
     ) -> Result<Event> {
-        const OUTPUT: usize = 2;
         loop {
             if let Some(limit) = self.exceeded() {
                 return Ok(Event::Ended(limit));
             }
-            let mut waiting = vec![
-                PollFd::new(self.control.0.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
-            ];
-            if let Some(output) = &self.output {
+            let mut waiting = vec![PollFd::new(self.control.0.as_fd(), PollFlags::POLLIN)];
+            let listener = self.may_stop.then(|| {
+                waiting.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
+                waiting.len() - 1
+            });
+            let output = self.output.as_ref().map(|output| {
                 waiting.push(PollFd::new(output.as_fd(), PollFlags::POLLIN));
-            }
+                waiting.len() - 1
+            });
             let first_extra = waiting.len();
             waiting.extend(
                 extra
@@ -289,30 +294,31 @@ impl Sandbox {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno).context("poll"),
             }
-            let ready: Vec<bool> = waiting
+            let events: Vec<PollFlags> = waiting
                 .iter()
-                .map(|fd| fd.revents().is_some_and(|events| !events.is_empty()))
+                .map(|fd| fd.revents().unwrap_or(PollFlags::empty()))
                 .collect();
-            let stopped = waiting[1]
-                .revents()
-                .is_some_and(|e| e.contains(PollFlags::POLLIN));
             drop(waiting);
 
-            if self.output.is_some() && ready[OUTPUT] {
+            if output.is_some_and(|at| !events[at].is_empty()) {
                 self.read_output()?;
             }
             for index in 0..extra.len() {
-                if ready[first_extra + index] {
+                if !events[first_extra + index].is_empty() {
                     on_extra(index)?;
                 }
             }
-            if stopped
-                && let Some(stop) = filter::receive(&self.listener).context("the listener")?
-            {
-                return Ok(Event::Checkpoint(stop));
+            let stopped = listener.map_or(PollFlags::empty(), |at| events[at]);
+            if stopped.contains(PollFlags::POLLIN) {
+                if let Some(stop) = filter::receive(&self.listener).context("the listener")? {
+                    return Ok(Event::Checkpoint(stop));
+                }
+            } else if !stopped.is_empty() {
+                // Nobody under the filter is left, and never will be again.
+                self.may_stop = false;
             }
             // Last, so that what was printed before the end has been read.
-            if ready[0] {
+            if !events[0].is_empty() {
                 return self.ended();
             }
         }
@@ -325,8 +331,10 @@ impl Sandbox {
         if Instant::now() > self.deadline {
             return Some(Ended::TimeLimit);
         }
-        let over =
-            self.memory.exceeded() || self.cgroup.as_ref().is_some_and(|c| c.out_of_memory());
+        let cgroup = self.cgroup.as_ref();
+        let over = self
+            .memory
+            .exceeded(|| cgroup.is_some_and(Cgroup::out_of_memory));
         over.then_some(Ended::MemoryLimit)
     }
 
@@ -406,9 +414,7 @@ impl Sandbox {
     fn take_away(&mut self) {
         if !std::mem::replace(&mut self.closed, true) {
             kill_and_reap(self.init);
-            if let Some(cgroup) = self.cgroup.take() {
-                cgroup.remove();
-            }
+            drop(self.cgroup.take());
         }
     }
 }
