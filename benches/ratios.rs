@@ -114,6 +114,7 @@ fn checkpoint_times() -> Result<Vec<Duration>> {
     let (mut sandbox, start) = Sandbox::open(&plan)?;
     let baseline = sandbox.observe(&start)?.context("no baseline")?;
     sandbox.resume(&start);
+    let options = tp::expect::Options::default();
     let mut times = Vec::new();
     while let Event::Checkpoint(stop) = sandbox.next_event(&[], |_| Ok(()))? {
         let began = Instant::now();
@@ -123,7 +124,7 @@ fn checkpoint_times() -> Result<Vec<Duration>> {
             checkpoints: vec![("inside".into(), seen)],
             after: None,
         };
-        let checks = tp::expect::compare(&expected, &run, &Default::default());
+        let checks = tp::expect::compare(&expected, &run, &options);
         times.push(began.elapsed());
         sandbox.resume(&stop);
         let held = checks
