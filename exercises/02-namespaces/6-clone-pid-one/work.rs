@@ -17,7 +17,8 @@ const NONE: Option<&str> = None;
 fn become_payload(program: &str, rest: &[String]) -> Result<(), Box<dyn Error>> {
     // TODO: make all mounts private (the copy is as shared as the original).
 
-    // TODO: mount a proc file system, source "proc", on /proc.
+    // TODO: mount a proc file system, source "proc", on /proc, with the flags
+    // MS_NOSUID, MS_NODEV and MS_NOEXEC.
 
     Err(Command::new(program).args(rest).exec().into())
 }

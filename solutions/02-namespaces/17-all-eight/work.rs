@@ -54,7 +54,9 @@ fn become_payload(program: &str, rest: &[String]) -> Result<(), Box<dyn Error>> 
     mount(NONE, "/", NONE, private, NONE)?;
 
     // The parent could not do this: it is not in the new PID namespace.
-    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), NONE)?;
+    // No program is run from there, and no device is opened.
+    let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), plain, NONE)?;
 
     Err(Command::new(program).args(rest).exec().into())
 }

@@ -24,7 +24,7 @@ fn become_payload(program: &str, rest: &[String]) -> Result<(), Box<dyn Error>> 
     let (private, none) = (MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>);
     mount(none, "/", none, private, none)?;
     let proc = Some("proc");
-    mount(proc, "/proc", proc, MsFlags::empty(), none)?;
+    mount(proc, "/proc", proc, MsFlags::MS_NOEXEC | MsFlags::MS_NOSUID | MsFlags::MS_NODEV, none)?;
     Err(Command::new(program).args(rest).exec().into())
 }
 

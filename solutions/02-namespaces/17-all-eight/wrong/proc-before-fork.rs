@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (private, none) = (MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>);
     mount(none, "/", none, private, none)?;
     let proc = Some("proc");
-    mount(proc, "/proc", proc, MsFlags::empty(), none)?;
+    mount(proc, "/proc", proc, MsFlags::MS_NOEXEC | MsFlags::MS_NOSUID | MsFlags::MS_NODEV, none)?;
 
     // SAFETY: this process has one thread.
     match unsafe { fork()? } {

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut stack = vec![0; 64 * 1024];
     let child = || {
         let (proc, none) = (Some("proc"), None::<&str>);
-        if let Err(error) = mount(proc, "/proc", proc, MsFlags::empty(), none) {
+        if let Err(error) = mount(proc, "/proc", proc, MsFlags::MS_NOEXEC | MsFlags::MS_NOSUID | MsFlags::MS_NODEV, none) {
             eprintln!("error: {error}");
         }
         eprintln!("error: {}", Command::new(program).args(rest).exec());
