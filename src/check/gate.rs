@@ -16,11 +16,21 @@ use super::steps::steps;
 use super::verdict::{Check, ExerciseResult, Status};
 use crate::course::catalogue::{Catalogue, Exercise, Kind};
 use crate::course::hints::Hints;
+use crate::course::yaml::plain;
 use crate::expect::{self, Run};
 use crate::state::vocabulary::{Shape, places};
+use crate::ui::error_line;
 
 /// What the gate found wrong; empty when all is well.
 pub type Complaints = Vec<String>;
+
+/// What the gate has to say of one exercise.
+#[derive(Debug, Default)]
+pub struct Finding {
+    pub complaints: Complaints,
+    /// Why it could not be run here; then it is neither good nor bad.
+    pub unsupported: Option<String>,
+}
 
 /// Files that belong to an exercise, besides the work file itself.
 const EXERCISE_FILES: [&str; 6] = [
@@ -43,38 +53,50 @@ const LEAST_WRONG: usize = 2;
 ///
 /// # Errors
 /// Only for what stops the gate itself, such as an unreadable directory.
-pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Result<Complaints> {
-    let mut complaints = Complaints::new();
-    files(exercise, &mut complaints)?;
-    links(&exercise.dir.join("README.md"), &mut complaints);
-    links(&exercise.solution_dir.join("README.md"), &mut complaints);
+pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Result<Finding> {
+    let mut finding = Finding::default();
+    let complaints = &mut finding.complaints;
+    files(exercise, complaints)?;
+    links(&exercise.dir.join("README.md"), complaints);
+    links(&exercise.solution_dir.join("README.md"), complaints);
 
     let solution_file = exercise.solution_file();
-    let Ok(solution) = fs::read_to_string(&solution_file) else {
-        complaints.push(format!("{}: there is no solution", solution_file.display()));
-        return Ok(complaints);
+    let solution = match fs::read_to_string(&solution_file) {
+        Ok(solution) => solution,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            complaints.push(format!("{}: there is no solution", solution_file.display()));
+            return Ok(finding);
+        }
+        Err(error) => {
+            complaints.push(format!("{}: {}", solution_file.display(), plain(&error)));
+            return Ok(finding);
+        }
     };
     if let Err(error) = checker.expected(exercise) {
-        complaints.push(format!("{error:#}"));
-        return Ok(complaints);
+        complaints.push(error_line(&error));
+        return Ok(finding);
     }
-    let known = solved(checker, exercise, times, &mut complaints);
+    let known = solved(checker, exercise, times, complaints);
     if let Some(result) = &known {
-        hints(exercise, result, &mut complaints);
+        hints(exercise, result, complaints);
     }
-    if matches!(&known, Some(result) if result.status == Status::Unsupported) {
-        return Ok(complaints);
+    if let Some(result) = known
+        && result.status == Status::Unsupported
+    {
+        finding.unsupported = Some(result.reason.unwrap_or_default());
+        return Ok(finding);
     }
-    untouched(checker, exercise, &mut complaints);
-
-    let shipped = fs::read_to_string(exercise.work_file()).context("the work file")?;
-    let result = checker.check(exercise, &Work::Text(&shipped, &exercise.work_file()));
-    if result.status != Status::Fail {
-        complaints.push(format!("as shipped it should fail, but: {}", told(&result)));
+    untouched(checker, exercise, complaints);
+    // Where it is missing, that has been told.
+    if let Ok(shipped) = fs::read_to_string(exercise.work_file()) {
+        let result = checker.check(exercise, &Work::Text(&shipped, &exercise.work_file()));
+        if result.status != Status::Fail {
+            complaints.push(format!("as shipped it should fail, but: {}", told(&result)));
+        }
+        without_a_step(checker, exercise, &shipped, &solution, complaints);
     }
-    wrong_answers(checker, exercise, &mut complaints)?;
-    without_a_step(checker, exercise, &shipped, &solution, &mut complaints);
-    Ok(complaints)
+    wrong_answers(checker, exercise, complaints)?;
+    Ok(finding)
 }
 
 /// What has to be true of the course as a whole: no folder astray in the two
@@ -182,7 +204,7 @@ fn untouched(checker: &mut Checker, exercise: &Exercise, complaints: &mut Compla
     match accepted() {
         Ok(false) => {}
         Ok(true) => complaints.push("expected.yaml accepts the untouched sandbox".to_owned()),
-        Err(error) => complaints.push(format!("the untouched sandbox: {error:#}")),
+        Err(error) => complaints.push(format!("the untouched sandbox: {}", error_line(&error))),
     }
 }
 
@@ -328,7 +350,7 @@ fn hints(exercise: &Exercise, result: &ExerciseResult, complaints: &mut Complain
     let hints = match Hints::read(exercise) {
         Ok(hints) => hints,
         Err(error) => {
-            complaints.push(format!("{error:#}"));
+            complaints.push(error_line(&error));
             return;
         }
     };
@@ -345,7 +367,7 @@ fn hints(exercise: &Exercise, result: &ExerciseResult, complaints: &mut Complain
     }
     for entry in &hints.entries {
         let known = entry.when == "any"
-            || ["build", "time_limit", "memory_limit"].contains(&entry.when.as_str())
+            || ["build", "answer", "time_limit", "memory_limit"].contains(&entry.when.as_str())
             || result
                 .checks
                 .iter()

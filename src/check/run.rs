@@ -167,6 +167,9 @@ impl<'a> Checker<'a> {
         let bytes = fs::read(&path).map_err(|error| {
             let (file, why) = (self.catalogue.relative(&path).display(), plain(&error));
             match work {
+                Work::Student if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                    anyhow!("{file}: {why}; `chmod u+rw` makes it yours to read")
+                }
                 Work::Student => anyhow!("{file}: {why}; `tp reset {}` restores it", exercise.id),
                 _ => anyhow!("{file}: {why}"),
             }

@@ -332,7 +332,7 @@ fn heading(text: &str) -> Option<String> {
 }
 
 /// Levenshtein's edit distance, without regard to case.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.to_lowercase().chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.to_lowercase().chars().take(100).enumerate() {

@@ -436,7 +436,7 @@ fn chosen<'a>(catalogue: &'a Catalogue, ids: &[String]) -> Result<Vec<&'a Exerci
 fn dev_check(ids: &[String], times: usize) -> Result<u8> {
     let session = Session::open()?;
     let mut checker = session.checker();
-    let (mut good, mut bad) = (0, 0);
+    let (mut good, mut bad, mut not_run) = (0, 0, 0);
     let mut whole_course = Vec::new();
     if ids.is_empty() {
         gate::course(&session.catalogue, &mut whole_course)?;
@@ -445,33 +445,32 @@ fn dev_check(ids: &[String], times: usize) -> Result<u8> {
         print(&format!("{} {complaint}\n", verdict::symbol(Status::Fail)))?;
     }
     for exercise in chosen(&session.catalogue, ids)? {
-        let complaints = gate::exercise(&mut checker, exercise, times)?;
-        if complaints.is_empty() {
-            good += 1;
-            print(&format!(
-                "{} {} {}\n",
-                verdict::symbol(Status::Pass),
-                exercise.id,
-                exercise.name
-            ))?;
-        } else {
-            bad += 1;
-            print(&format!(
-                "{} {} {}\n",
-                verdict::symbol(Status::Fail),
-                exercise.id,
-                exercise.name
-            ))?;
-            for complaint in complaints {
-                print(&format!("    {complaint}\n"))?;
-            }
+        let finding = gate::exercise(&mut checker, exercise, times)?;
+        let status = match (finding.complaints.is_empty(), &finding.unsupported) {
+            (false, _) => Status::Fail,
+            (true, Some(_)) => Status::Unsupported,
+            (true, None) => Status::Pass,
+        };
+        match status {
+            Status::Pass => good += 1,
+            Status::Unsupported => not_run += 1,
+            _ => bad += 1,
+        }
+        let symbol = verdict::symbol(status);
+        print(&format!("{symbol} {} {}\n", exercise.id, exercise.name))?;
+        for line in finding.complaints.iter().chain(&finding.unsupported) {
+            print(&format!("    {line}\n"))?;
         }
     }
-    print(&format!("{good} exercises hold, {bad} do not\n"))?;
-    Ok(if bad == 0 && whole_course.is_empty() {
-        ALL_PASS
-    } else {
-        SOME_FAIL
+    let not_here = match not_run {
+        0 => String::new(),
+        _ => format!(", {not_run} cannot be run here"),
+    };
+    print(&format!("{good} exercises hold, {bad} do not{not_here}\n"))?;
+    Ok(match (bad + whole_course.len(), good) {
+        (0, 0) => NOTHING_RUN,
+        (0, _) => ALL_PASS,
+        _ => SOME_FAIL,
     })
 }
 

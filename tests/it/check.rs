@@ -125,7 +125,11 @@ fn what_a_program_leaves_on_its_machine_fails_at_the_end() {
     }
     let work = "unshare -u sh -c 'hostname mine; checkpoint inside'; hostname left\n";
     let document = document(&course(work), &["1.1"], 1);
-    assert_eq!(ids(&document, "fail"), ["after.nothing_else"], "{document:#}");
+    assert_eq!(
+        ids(&document, "fail"),
+        ["after.nothing_else"],
+        "{document:#}"
+    );
 }
 
 #[test]
@@ -156,8 +160,9 @@ fn a_program_that_a_signal_ended_is_a_verdict_with_the_signal() {
 fn what_this_machine_lacks_makes_an_exercise_unsupported_and_never_failed() {
     let course = Course::new();
     course.shell("1.1", "own-name", "needs: [iproute2]\n", EXPECTED, HONEST);
-    let mut command =
-        course.tp_in_namespace(&["check", "1.1", "--format", "json"], || crate::doctor::hide("ip"));
+    let mut command = course.tp_in_namespace(&["check", "1.1", "--format", "json"], || {
+        crate::doctor::hide("ip")
+    });
     let output = command.output().unwrap();
     let document = valid(&printed(&output, 77));
     let exercise = &document["exercises"][0];
@@ -207,13 +212,21 @@ fn rust_that_does_not_compile_is_shown_in_the_compilers_words_and_others_go_on()
         return;
     }
     let course = Course::new();
-    course.rust("1.1", "broken", EXPECTED, "fn main() {\n    let x: u8 = \"seven\";\n}\n");
+    course.rust(
+        "1.1",
+        "broken",
+        EXPECTED,
+        "fn main() {\n    let x: u8 = \"seven\";\n}\n",
+    );
     course.shell("1.2", "own-name", "", EXPECTED, HONEST);
     let document = document(&course, &["--all"], 1);
     assert_eq!(ids(&document, "fail"), ["build"], "{document:#}");
     let build = &document["exercises"][0]["checks"][0]["explanation"];
     let message = build["what"].as_str().unwrap();
-    assert!(message.contains("error[E0308]: mismatched types"), "{message}");
+    assert!(
+        message.contains("error[E0308]: mismatched types"),
+        "{message}"
+    );
     assert!(message.contains("work.rs:2:17"), "{message}");
     assert!(!message.contains('\u{1b}'), "{message:?}");
     assert_eq!(document["exercises"][1]["status"], "pass", "{document:#}");
@@ -331,7 +344,8 @@ fn root_and_an_ordinary_user_get_the_same_document() {
     if !geteuid().is_root() {
         println!("as an ordinary user only: root compares the two");
     }
-    let work = "exec unshare -u -m sh -c 'id; hostname x; mount -t tmpfs t /mnt; exec \"$@\"' sh \"$@\"\n";
+    let work =
+        "exec unshare -u -m sh -c 'id; hostname x; mount -t tmpfs t /mnt; exec \"$@\"' sh \"$@\"\n";
     let course = course(work);
     let own = document(&course, &["1.1"], 1);
     let mut other = course.tp_as_ordinary(&["check", "1.1", "--format", "json"]);

@@ -38,7 +38,9 @@ fn every_commands_help_shows_an_example() {
         let example = format!("  tp {}", path.join(" "));
         arguments.push("--help");
         let help = printed(&course.run(&arguments), 0);
-        let (_, examples) = help.split_once("Example").unwrap_or_else(|| panic!("{help}"));
+        let (_, examples) = help
+            .split_once("Example")
+            .unwrap_or_else(|| panic!("{help}"));
         assert!(examples.contains(&example), "{help}");
     }
 }
@@ -57,7 +59,13 @@ fn every_example_of_the_help_is_a_command_that_is_understood() {
                 continue;
             };
             // What a shell would do itself, and the words beside an example.
-            let asked = asked.split("   ").next().unwrap().split(" > ").next().unwrap();
+            let asked = asked
+                .split("   ")
+                .next()
+                .unwrap()
+                .split(" > ")
+                .next()
+                .unwrap();
             let asked = asked.replace("$(docker inspect -f '{{.State.Pid}}' web)", "4711");
             let words = ["tp"].into_iter().chain(asked.split_whitespace());
             if let Err(error) = Cli::command().try_get_matches_from(words) {
@@ -116,7 +124,10 @@ fn a_misspelt_command_is_answered_with_the_right_one() {
     let output = Course::new().run(&["chekc"]);
     assert_eq!(output.status.code(), Some(2));
     let told = text(&output.stderr);
-    assert!(told.starts_with("error: unrecognized subcommand 'chekc'"), "{told}");
+    assert!(
+        told.starts_with("error: unrecognized subcommand 'chekc'"),
+        "{told}"
+    );
     assert!(told.contains("'check'"), "{told}");
 }
 

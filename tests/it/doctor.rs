@@ -51,7 +51,11 @@ fn every_feature_is_told_as_text_and_as_data() {
     assert_eq!(document["format"], "tp-doctor/v1");
     let rows = document["features"].as_array().unwrap();
     for row in rows {
-        let told = if row["works"] == true { "detail" } else { "remedy" };
+        let told = if row["works"] == true {
+            "detail"
+        } else {
+            "remedy"
+        };
         assert!(!row[told].as_str().unwrap().is_empty(), "{row}");
     }
     let page = printed(&course.run(&["doctor"]), code);
@@ -62,8 +66,7 @@ fn every_feature_is_told_as_text_and_as_data() {
 #[test]
 fn a_missing_tool_names_the_exercises_that_it_blocks_and_the_remedy() {
     let course = course();
-    let mut command =
-        course.tp_in_namespace(&["doctor", "--format", "json"], || hide("ip"));
+    let mut command = course.tp_in_namespace(&["doctor", "--format", "json"], || hide("ip"));
     let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let row = row(&document, "iproute2");
@@ -90,15 +93,17 @@ fn without_user_namespaces_everything_is_blocked_and_the_sysctl_is_named() {
     assert_eq!(row["works"], false, "{document:#}");
     assert_eq!(row["blocks"], serde_json::json!(["1.1", "1.2"]));
     let remedy = row["remedy"].as_str().unwrap();
-    assert!(remedy.contains("sysctl user.max_user_namespaces="), "{remedy}");
+    assert!(
+        remedy.contains("sysctl user.max_user_namespaces="),
+        "{remedy}"
+    );
 }
 
 #[test]
 fn cargo_that_is_not_there_blocks_the_rust_exercises_only() {
     let course = course();
     course.rust("1.3", "in-rust", EXPECTED, "fn main() {}\n");
-    let mut command =
-        course.tp_in_namespace(&["doctor", "--format", "json"], || hide("cargo"));
+    let mut command = course.tp_in_namespace(&["doctor", "--format", "json"], || hide("cargo"));
     let output = command.env("PATH", "/usr/bin:/bin").output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let row = row(&document, "rust");

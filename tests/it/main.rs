@@ -10,6 +10,7 @@ mod command_line;
 mod dev_check;
 mod dev_snapshot;
 mod doctor;
+mod learning;
 mod processes;
 mod questions;
 mod shell;

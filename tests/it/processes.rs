@@ -77,7 +77,12 @@ fn yaml_and_json_say_the_same() {
         return;
     };
     let course = Course::new();
-    let page = |format: &str| printed(&course.run(&["inspect", &kept.pid(), "--format", format]), 0);
+    let page = |format: &str| {
+        printed(
+            &course.run(&["inspect", &kept.pid(), "--format", format]),
+            0,
+        )
+    };
     let yaml: Value = serde_yaml::from_str(&page("yaml")).unwrap();
     assert_eq!(yaml["difference"], json(&page("json"))["difference"]);
     assert_eq!(yaml["process"]["name"], "sleep");
@@ -85,7 +90,8 @@ fn yaml_and_json_say_the_same() {
 
 #[test]
 fn the_page_for_people_tells_what_is_new_and_what_is_the_same() {
-    let Some(kept) = Kept::unshared(&["-u", "-m"], "hostname inner; mount -t tmpfs mine /mnt") else {
+    let Some(kept) = Kept::unshared(&["-u", "-m"], "hostname inner; mount -t tmpfs mine /mnt")
+    else {
         return;
     };
     let course = Course::new();
@@ -95,7 +101,10 @@ fn the_page_for_people_tells_what_is_new_and_what_is_the_same() {
     assert!(page.contains("~ host name inner"), "{page}");
     assert!(page.contains("/mnt tmpfs"), "{page}");
     assert!(!page.contains('\u{1b}'), "no colour into a pipe: {page:?}");
-    let wide: Vec<&str> = page.lines().filter(|line| line.chars().count() > 80).collect();
+    let wide: Vec<&str> = page
+        .lines()
+        .filter(|line| line.chars().count() > 80)
+        .collect();
     assert!(wide.len() * 10 < page.lines().count(), "{wide:#?}");
 }
 
@@ -129,7 +138,11 @@ fn a_process_does_not_differ_from_itself() {
     let course = Course::new();
     let output = course.run(&["diff", &kept.pid(), &kept.pid(), "--format", "json"]);
     let document = json(&printed(&output, 0));
-    assert_eq!(document["difference"], serde_json::json!({}), "{document:#}");
+    assert_eq!(
+        document["difference"],
+        serde_json::json!({}),
+        "{document:#}"
+    );
 }
 
 #[test]

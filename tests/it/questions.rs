@@ -53,7 +53,11 @@ fn right_answers_pass() {
 #[test]
 fn an_answer_that_cannot_be_read_is_the_students_mistake_with_its_place() {
     for (answer, place, words) in [
-        ("inside: {process: {hostnam: x}}\n", ":1:20: ", "did you mean `hostname`"),
+        (
+            "inside: {process: {hostnam: x}}\n",
+            ":1:20: ",
+            "did you mean `hostname`",
+        ),
         ("inside:\n\tprocess: {}\n", ":2:1: ", "tab"),
         ("inside: [\n", ":2:1: ", ""),
         ("", ":1:1: ", "empty"),

@@ -80,12 +80,15 @@ fn what_is_done_in_the_shell_is_gone_with_it() {
     let course = course();
     let script = "echo x > /root/kept; echo x > /tmp/kept; hostname other; setsid sleep 1000 &\n";
     printed(&typed(&course, script), 0);
-    let told = printed(&typed(&course, "ls /root/kept /tmp/kept 2>/dev/null; hostname\n"), 0);
+    let told = printed(
+        &typed(&course, "ls /root/kept /tmp/kept 2>/dev/null; hostname\n"),
+        0,
+    );
     assert_eq!(told, "machine\n");
 }
 
 /// `tp` on a terminal of its own, with somebody who types.
-struct Typist {
+pub struct Typist {
     master: File,
     /// Kept open, so that the terminal's modes can be read after `tp` has gone.
     terminal: OwnedFd,
@@ -94,14 +97,17 @@ struct Typist {
 }
 
 impl Typist {
-    fn new(mut command: Command) -> Self {
+    pub fn new(mut command: Command) -> Self {
         // Closed on exec, or the children of other tests would keep it open.
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         let master = posix_openpt(flags).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let mut options = File::options();
-        options.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits());
+        options
+            .read(true)
+            .write(true)
+            .custom_flags(OFlag::O_NOCTTY.bits());
         let slave = options.open(ptsname_r(&master).unwrap()).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
         command.stdin(end()).stdout(end()).stderr(end());
@@ -126,7 +132,7 @@ impl Typist {
     }
 
     /// Reads until this is on the screen (what was seen before does not count).
-    fn see(&mut self, wanted: &str) {
+    pub fn see(&mut self, wanted: &str) {
         let hang = Instant::now() + Duration::from_secs(60);
         while !self.seen.contains(wanted) {
             assert!(Instant::now() < hang, "never seen: {wanted}\n{}", self.seen);
@@ -147,7 +153,7 @@ impl Typist {
         }
     }
 
-    fn type_in(&mut self, keys: &str) {
+    pub fn type_in(&mut self, keys: &str) {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
@@ -159,7 +165,7 @@ impl Typist {
     }
 
     /// Waits for the end, reading on so that nobody waits for the screen.
-    fn end(&mut self) -> i32 {
+    pub fn end(&mut self) -> i32 {
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code().unwrap();

@@ -117,8 +117,7 @@ impl Course {
                 .to_owned();
         }
         let bin = format!("{}-{name}", id.replace('.', "-"));
-        package +=
-            &format!("\n[[bin]]\nname = \"{bin}\"\npath = \"{directory}/work.rs\"\n");
+        package += &format!("\n[[bin]]\nname = \"{bin}\"\npath = \"{directory}/work.rs\"\n");
         self.folder.write("course/exercises/Cargo.toml", &package);
         self.folder.write("course/exercises/lib.rs", "");
         let write = |file: &str, text: &str| {
@@ -139,8 +138,7 @@ impl Course {
 
     /// The folder of an exercise.
     pub fn exercise(&self, id: &str, name: &str) -> PathBuf {
-        self.path("course/exercises")
-            .join(self.directory(id, name))
+        self.path("course/exercises").join(self.directory(id, name))
     }
 
     /// Writes a file of the exercise anew.
