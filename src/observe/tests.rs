@@ -547,7 +547,7 @@ fn a_machine_two_user_namespaces_down_is_told_in_its_builders_terms() {
     let seen = checkpoint(inner, &handles, &frame).unwrap();
     let (process, machine) = (seen.process.unwrap(), seen.machine.unwrap());
     assert_eq!(machine.view.hostname, "machine");
-    assert_eq!(machine.processes, ["sh"]);
+    assert_eq!(processes(&handles, &frame), ["sh"]);
     assert_eq!(baseline.pids, [] as [u32; 0]);
     assert_eq!(process.pids, [] as [u32; 0]);
     // Whoever runs this, each level calls the one user 0.

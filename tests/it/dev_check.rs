@@ -241,10 +241,10 @@ fn hints_that_are_too_few_or_for_no_fact_or_no_hints_are_found() {
         only_complaint(&course),
         "hints.yaml: 2 layers of hints; there should be 3 or more"
     );
-    put("- when: inside.process.mounts\n  hints: [one, two, three]\n");
+    put("- when: inside.process.hostnam\n  hints: [one, two, three]\n");
     assert_eq!(
         only_complaint(&course),
-        "hints.yaml: `when: inside.process.mounts` is no fact of this exercise"
+        "hints.yaml: `when: inside.process.hostnam` is no fact of this exercise"
     );
     put("- whenever: any\n");
     let told = only_complaint(&course);
