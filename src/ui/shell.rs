@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::check::run::{Checker, limits};
 use crate::check::verdict::{ExerciseResult, Status};
@@ -209,6 +209,10 @@ fn pass_on(from: &OwnedFd, to: Option<&OwnedFd>) -> Result<()> {
             let mut out = io::stdout();
             out.write_all(text).and_then(|()| out.flush())?;
         }
+    }
+    if length == 0 && to.is_some() {
+        // In raw mode Ctrl-D is a byte like any other: this is a hang-up.
+        bail!("the terminal has gone");
     }
     if length == 0 {
         // Do not spin on a side that is at its end.
