@@ -11,6 +11,7 @@ mod dev_check;
 mod dev_snapshot;
 mod doctor;
 mod learning;
+mod picture;
 mod processes;
 mod questions;
 mod shell;
