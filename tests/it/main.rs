@@ -14,4 +14,5 @@ mod learning;
 mod picture;
 mod processes;
 mod questions;
+mod right_answers;
 mod shell;
