@@ -110,7 +110,10 @@ impl<'a> Checker<'a> {
         let shown = self.catalogue.relative(&path);
         let text = fs::read_to_string(&path).map_err(|error| {
             let (file, why) = (shown.display(), plain(&error));
-            anyhow!("{file}: {why}; `tp dev snapshot {}` records it", exercise.id)
+            anyhow!(
+                "{file}: {why}; `tp dev snapshot {}` records it",
+                exercise.id
+            )
         })?;
         Ok(expect::parse(&text, shown)?)
     }

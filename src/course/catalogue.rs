@@ -95,11 +95,21 @@ impl Catalogue {
     /// # Errors
     /// The first thing that is broken, in one line with its remedy.
     pub fn load(root: &Path, language: &Language) -> Result<Self> {
-        let course: CourseFile =
-            yaml::read(&root.join("course.yaml"), "it holds `id: NAME` and `version: \"X.Y.Z\"`")?;
-        if course.id.is_empty() || !course.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
-            bail!("{}: the id `{}` names a folder; use letters, digits and hyphens",
-                root.join("course.yaml").display(), course.id);
+        let course: CourseFile = yaml::read(
+            &root.join("course.yaml"),
+            "it holds `id: NAME` and `version: \"X.Y.Z\"`",
+        )?;
+        if course.id.is_empty()
+            || !course
+                .id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        {
+            bail!(
+                "{}: the id `{}` names a folder; use letters, digits and hyphens",
+                root.join("course.yaml").display(),
+                course.id
+            );
         }
         let mut catalogue = Self {
             root: root.to_path_buf(),
@@ -119,30 +129,53 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    fn chapter(&mut self, chapter: u32, name: String, dir: &Path, language: &Language) -> Result<()> {
+    fn chapter(
+        &mut self,
+        chapter: u32,
+        name: String,
+        dir: &Path,
+        language: &Language,
+    ) -> Result<()> {
         let folder = format!("{chapter:02}-{name}");
         let text = language.pick(&self.root.join("labs").join(&folder).join("README.md"));
-        let title = fs::read_to_string(text).ok().and_then(|text| heading(&text));
+        let title = fs::read_to_string(text)
+            .ok()
+            .and_then(|text| heading(&text));
         let title = title.unwrap_or_else(|| name.replace('-', " "));
-        self.chapters.push(Chapter { number: chapter, name, folder: folder.clone(), title });
+        self.chapters.push(Chapter {
+            number: chapter,
+            name,
+            folder: folder.clone(),
+            title,
+        });
         let exercises = numbered(dir, Digits::Any)?;
         in_sequence(dir, &exercises, Some(1))?;
         for (number, name, dir) in exercises {
             let spec = Spec::read(&dir.join("exercise.yaml"))?;
             let readme = language.pick(&dir.join("README.md"));
             let text = fs::read_to_string(&readme).map_err(|error| {
-                anyhow!("{}: {}; every exercise has one, its first heading is its title",
-                    readme.display(), yaml::plain(&error))
+                anyhow!(
+                    "{}: {}; every exercise has one, its first heading is its title",
+                    readme.display(),
+                    yaml::plain(&error)
+                )
             })?;
             let title = heading(&text).with_context(|| {
-                format!("{}: no heading; the first line is `# TITLE`", readme.display())
+                format!(
+                    "{}: no heading; the first line is `# TITLE`",
+                    readme.display()
+                )
             })?;
             self.exercises.push(Exercise {
                 id: format!("{chapter}.{number}"),
                 chapter,
                 number,
                 title,
-                solution_dir: self.root.join("solutions").join(&folder).join(format!("{number}-{name}")),
+                solution_dir: self
+                    .root
+                    .join("solutions")
+                    .join(&folder)
+                    .join(format!("{number}-{name}")),
                 name,
                 dir,
                 kind: spec.kind,
@@ -156,12 +189,27 @@ impl Catalogue {
     /// An exercise is called by its name alone, so a name stands for one.
     fn refuse_twins(&self) -> Result<()> {
         for (at, exercise) in self.exercises.iter().enumerate() {
-            if let Some(twin) = self.exercises[..at].iter().find(|other| other.name == exercise.name) {
-                bail!("{} and {} are both called `{}`; rename one of the folders",
-                    twin.id, exercise.id, exercise.name);
+            if let Some(twin) = self.exercises[..at]
+                .iter()
+                .find(|other| other.name == exercise.name)
+            {
+                bail!(
+                    "{} and {} are both called `{}`; rename one of the folders",
+                    twin.id,
+                    exercise.id,
+                    exercise.name
+                );
             }
-            if self.chapters.iter().any(|chapter| chapter.name == exercise.name) {
-                bail!("{} is called `{}` as a chapter is; rename one of the folders", exercise.id, exercise.name);
+            if self
+                .chapters
+                .iter()
+                .any(|chapter| chapter.name == exercise.name)
+            {
+                bail!(
+                    "{} is called `{}` as a chapter is; rename one of the folders",
+                    exercise.id,
+                    exercise.name
+                );
             }
         }
         Ok(())
@@ -195,14 +243,18 @@ impl Catalogue {
         };
         let last = self.of_chapter(chapter.number).count();
         let number = chapter.number;
-        Err(anyhow!("`{asked}` is a chapter; name one of its exercises, {number}.1 to {number}.{last}"))
+        Err(anyhow!(
+            "`{asked}` is a chapter; name one of its exercises, {number}.1 to {number}.{last}"
+        ))
     }
 
     fn named(&self, asked: &str) -> Option<&Exercise> {
         let asked = asked.trim_end_matches('/');
         let last = asked.rsplit('/').next().unwrap_or(asked);
         self.exercises.iter().find(|exercise| {
-            exercise.id == asked || exercise.name == last || format!("{}-{}", exercise.number, exercise.name) == last
+            exercise.id == asked
+                || exercise.name == last
+                || format!("{}-{}", exercise.number, exercise.name) == last
         })
     }
 
@@ -217,15 +269,22 @@ impl Catalogue {
 
     /// The exercises of one chapter.
     pub fn of_chapter(&self, number: u32) -> impl Iterator<Item = &Exercise> {
-        self.exercises.iter().filter(move |exercise| exercise.chapter == number)
+        self.exercises
+            .iter()
+            .filter(move |exercise| exercise.chapter == number)
     }
 
     fn unknown(&self, asked: &str) -> anyhow::Error {
-        let names = self.exercises.iter().flat_map(|exercise| [&exercise.id, &exercise.name]);
+        let names = self
+            .exercises
+            .iter()
+            .flat_map(|exercise| [&exercise.id, &exercise.name]);
         let names = names.chain(self.chapters.iter().map(|chapter| &chapter.folder));
         match names.min_by_key(|name| distance(asked, name)) {
-            Some(nearest) => anyhow!("no exercise or chapter is called `{}`; did you mean `{nearest}`? `tp list` shows all",
-                asked.escape_debug()),
+            Some(nearest) => anyhow!(
+                "no exercise or chapter is called `{}`; did you mean `{nearest}`? `tp list` shows all",
+                asked.escape_debug()
+            ),
             None => anyhow!("the course in {} has no exercises", self.root.display()),
         }
     }
@@ -233,7 +292,13 @@ impl Catalogue {
     /// The text of a chapter, in the language in use.
     pub fn chapter_text(&self, asked: &str) -> Option<PathBuf> {
         let chapter = self.find_chapter(asked)?;
-        let path = self.translated(&self.root.join("labs").join(&chapter.folder).join("README.md"));
+        let path = self.translated(
+            &self
+                .root
+                .join("labs")
+                .join(&chapter.folder)
+                .join("README.md"),
+        );
         path.is_file().then_some(path)
     }
 
@@ -255,7 +320,10 @@ fn find_root() -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("TP_COURSE").filter(|dir| !dir.is_empty()) {
         let dir = PathBuf::from(dir);
         if !dir.join("exercises").is_dir() {
-            bail!("TP_COURSE={}: no folder `exercises` there; set it to the course's folder", dir.display());
+            bail!(
+                "TP_COURSE={}: no folder `exercises` there; set it to the course's folder",
+                dir.display()
+            );
         }
         return std::path::absolute(&dir).with_context(|| dir.display().to_string());
     }
@@ -282,24 +350,38 @@ enum Digits {
 /// looked at, but a folder that begins with a digit has to be well formed.
 fn numbered(dir: &Path, digits: Digits) -> Result<Vec<(u32, String, PathBuf)>> {
     let broken = |error: std::io::Error| {
-        anyhow!("{}: {}; fetch the course anew, or set TP_COURSE to its folder", dir.display(), yaml::plain(&error))
+        anyhow!(
+            "{}: {}; fetch the course anew, or set TP_COURSE to its folder",
+            dir.display(),
+            yaml::plain(&error)
+        )
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(broken)? {
         let path = entry.map_err(broken)?.path();
-        let Some(file) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
         if !path.is_dir() || !file.starts_with(|c: char| c.is_ascii_digit()) {
             continue;
         }
         let parts = file.split_once('-').and_then(|(number, name)| {
             let well = digits == Digits::Any || number.len() == 2;
             let number = number.parse::<u32>().ok().filter(|_| well)?;
-            let name_is_well = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            let name_is_well =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             name_is_well.then(|| (number, name.to_owned()))
         });
         let Some((number, name)) = parts else {
-            let form = if digits == Digits::Two { "NN-name, such as 02-namespaces" } else { "N-name, such as 3-setns" };
-            bail!("{}: not a name of the form {form}; rename it", path.display());
+            let form = if digits == Digits::Two {
+                "NN-name, such as 02-namespaces"
+            } else {
+                "N-name, such as 3-setns"
+            };
+            bail!(
+                "{}: not a name of the form {form}; rename it",
+                path.display()
+            );
         };
         found.push((number, name, path));
     }
@@ -318,7 +400,9 @@ fn in_sequence(dir: &Path, entries: &[(u32, String, PathBuf)], first: Option<u32
             bail!("{dir}: number {number} is given twice, also to `{name}`; renumber one");
         }
         if *number > expected {
-            bail!("{dir}: number {expected} is missing before `{number}-{name}`; renumber, or restore the folder");
+            bail!(
+                "{dir}: number {expected} is missing before `{number}-{name}`; renumber, or restore the folder"
+            );
         }
     }
     Ok(())
@@ -356,7 +440,8 @@ pub(crate) mod tests {
 
     impl Course {
         pub(crate) fn new(test: &str) -> Self {
-            let root = std::env::temp_dir().join(format!("tp-course-{test}-{}", std::process::id()));
+            let root =
+                std::env::temp_dir().join(format!("tp-course-{test}-{}", std::process::id()));
             let _ = fs::remove_dir_all(&root);
             let course = Self(root);
             course.write("course.yaml", "id: a-course\nversion: \"1.0.0\"\n");
@@ -374,8 +459,14 @@ pub(crate) mod tests {
         }
 
         fn add(&self, exercise: &str) {
-            self.write(&format!("exercises/{exercise}/exercise.yaml"), "version: 1\nkind: shell\n");
-            self.write(&format!("exercises/{exercise}/README.md"), "# The `title`\n\nText.\n");
+            self.write(
+                &format!("exercises/{exercise}/exercise.yaml"),
+                "version: 1\nkind: shell\n",
+            );
+            self.write(
+                &format!("exercises/{exercise}/README.md"),
+                "# The `title`\n\nText.\n",
+            );
             self.write(&format!("exercises/{exercise}/work.sh"), "exec \"$@\"\n");
         }
 
@@ -415,9 +506,18 @@ pub(crate) mod tests {
     fn an_exercise_is_found_by_number_name_and_folder_and_a_chapter_likewise() {
         let course = Course::new("find");
         let catalogue = course.load().unwrap();
-        for asked in ["2.2", "mount-propagation", "2-mount-propagation", "exercises/02-namespaces/2-mount-propagation/"] {
+        for asked in [
+            "2.2",
+            "mount-propagation",
+            "2-mount-propagation",
+            "exercises/02-namespaces/2-mount-propagation/",
+        ] {
             let found = catalogue.find(asked).unwrap();
-            assert_eq!(found.iter().map(|e| e.id.as_str()).collect::<Vec<_>>(), ["2.2"], "{asked}");
+            assert_eq!(
+                found.iter().map(|e| e.id.as_str()).collect::<Vec<_>>(),
+                ["2.2"],
+                "{asked}"
+            );
             assert_eq!(catalogue.exercise(asked).unwrap().id, "2.2");
         }
         for asked in ["2", "02", "namespaces", "02-namespaces"] {
@@ -431,18 +531,37 @@ pub(crate) mod tests {
     fn an_unknown_name_is_answered_with_the_nearest() {
         let course = Course::new("unknown");
         let catalogue = course.load().unwrap();
-        for (asked, nearest) in [("mount-propogation", "mount-propagation"), ("2.9", "2."), ("02-namespace", "02-namespaces")] {
+        for (asked, nearest) in [
+            ("mount-propogation", "mount-propagation"),
+            ("2.9", "2."),
+            ("02-namespace", "02-namespaces"),
+        ] {
             let error = catalogue.find(asked).unwrap_err().to_string();
-            assert!(error.contains(&format!("did you mean `{nearest}")), "{error}");
+            assert!(
+                error.contains(&format!("did you mean `{nearest}")),
+                "{error}"
+            );
         }
-        assert_eq!(catalogue.find("a\nb").unwrap_err().to_string().lines().count(), 1);
+        assert_eq!(
+            catalogue
+                .find("a\nb")
+                .unwrap_err()
+                .to_string()
+                .lines()
+                .count(),
+            1
+        );
     }
 
     #[test]
     fn gaps_twins_and_missing_files_are_told() {
         let course = Course::new("gap");
         course.add("02-namespaces/4-late");
-        assert!(course.refused().contains("number 3 is missing before `4-late`"));
+        assert!(
+            course
+                .refused()
+                .contains("number 3 is missing before `4-late`")
+        );
 
         let course = Course::new("twice");
         course.add("02-namespaces/2-again");
@@ -450,7 +569,11 @@ pub(crate) mod tests {
 
         let course = Course::new("name");
         course.add("02-namespaces/3-own-hostname");
-        assert!(course.refused().contains("1.1 and 2.3 are both called `own-hostname`"));
+        assert!(
+            course
+                .refused()
+                .contains("1.1 and 2.3 are both called `own-hostname`")
+        );
 
         let course = Course::new("chapters");
         course.add("04-cgroups/1-slice");
@@ -462,9 +585,18 @@ pub(crate) mod tests {
 
         for file in ["README.md", "exercise.yaml"] {
             let course = Course::new("missing");
-            fs::remove_file(course.0.join("exercises/01-hostname/1-own-hostname").join(file)).unwrap();
+            fs::remove_file(
+                course
+                    .0
+                    .join("exercises/01-hostname/1-own-hostname")
+                    .join(file),
+            )
+            .unwrap();
             let error = course.refused();
-            assert!(error.contains(file) && error.contains("No such file"), "{error}");
+            assert!(
+                error.contains(file) && error.contains("No such file"),
+                "{error}"
+            );
         }
 
         let course = Course::new("course");
@@ -475,7 +607,10 @@ pub(crate) mod tests {
     #[test]
     fn a_translated_readme_gives_the_title() {
         let course = Course::new("french");
-        course.write("exercises/01-hostname/1-own-hostname/README.fr.md", "# Un nom\n");
+        course.write(
+            "exercises/01-hostname/1-own-hostname/README.fr.md",
+            "# Un nom\n",
+        );
         let catalogue = Catalogue::load(&course.0, &Language::parse("fr_FR.UTF-8")).unwrap();
         assert_eq!(catalogue.exercises[0].title, "Un nom");
         assert_eq!(catalogue.exercises[1].title, "The title");

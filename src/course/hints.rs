@@ -46,20 +46,35 @@ impl Hints {
     pub fn read(exercise: &Exercise) -> anyhow::Result<Self> {
         let path = Language::parse(&exercise.language).pick(&exercise.dir.join("hints.yaml"));
         if !path.exists() {
-            return Ok(Self { entries: Vec::new() });
+            return Ok(Self {
+                entries: Vec::new(),
+            });
         }
         let remedy = "a hint is `- when: FACT` with `hints: [\"first\", \"second\"]`";
-        Ok(Self { entries: yaml::read(&path, remedy)? })
+        Ok(Self {
+            entries: yaml::read(&path, remedy)?,
+        })
     }
 
     /// The next layer for what failed last. After the last layer it stays there.
     pub fn next(&self, exercise: &Exercise, progress: &Progress) -> Hint {
-        let Some(entry) = self.choose(progress.failed(exercise), progress.attempts(exercise)) else {
-            return Hint { when: String::new(), layer: 0, of: 0, text: String::new() };
+        let Some(entry) = self.choose(progress.failed(exercise), progress.attempts(exercise))
+        else {
+            return Hint {
+                when: String::new(),
+                layer: 0,
+                of: 0,
+                text: String::new(),
+            };
         };
         let of = entry.hints.len();
         let layer = (progress.hints_shown(exercise, &entry.when) + 1).min(of);
-        Hint { when: entry.when.clone(), layer, of, text: entry.hints[layer - 1].trim().to_owned() }
+        Hint {
+            when: entry.when.clone(),
+            layer,
+            of,
+            text: entry.hints[layer - 1].trim().to_owned(),
+        }
     }
 
     /// The entry whose `when` is the longest beginning of a failed fact, the
@@ -67,7 +82,9 @@ impl Hints {
     fn choose(&self, failed: &[String], attempts: u32) -> Option<&Entry> {
         let told = || self.entries.iter().filter(|entry| !entry.hints.is_empty());
         let fits = |fact: &str| {
-            told().filter(|entry| begins(&entry.when, fact)).max_by_key(|entry| entry.when.len())
+            told()
+                .filter(|entry| begins(&entry.when, fact))
+                .max_by_key(|entry| entry.when.len())
         };
         failed
             .iter()
@@ -78,7 +95,8 @@ impl Hints {
 }
 
 fn begins(prefix: &str, fact: &str) -> bool {
-    fact.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    fact.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 impl Hint {
@@ -88,9 +106,16 @@ impl Hint {
             return format!("{}\n", texts.message("hint.none", &[("id", &exercise.id)]));
         }
         let (layer, of) = (self.layer.to_string(), self.of.to_string());
-        let head = texts.message("hint.head", &[("id", &exercise.id), ("layer", &layer), ("of", &of)]);
+        let head = texts.message(
+            "hint.head",
+            &[("id", &exercise.id), ("layer", &layer), ("of", &of)],
+        );
         let width = crate::ui::width();
-        format!("{}\n\n{}", crate::ui::wrap(&head, width, ""), crate::ui::markdown::render(&self.text, width))
+        format!(
+            "{}\n\n{}",
+            crate::ui::wrap(&head, width, ""),
+            crate::ui::markdown::render(&self.text, width)
+        )
     }
 }
 
@@ -104,14 +129,19 @@ mod tests {
 - {when: inside.process.namespaces.uts, hints: [u1, u2, u3]}
 - {when: any, hints: [a1]}
 ";
-        Hints { entries: serde_yaml::from_str(text).unwrap() }
+        Hints {
+            entries: serde_yaml::from_str(text).unwrap(),
+        }
     }
 
     #[test]
     fn the_longest_beginning_of_a_failed_fact_is_chosen() {
         let hints = hints();
         for (failed, when) in [
-            (&["inside.process.namespaces.uts"][..], "inside.process.namespaces.uts"),
+            (
+                &["inside.process.namespaces.uts"][..],
+                "inside.process.namespaces.uts",
+            ),
             (&["inside.process.hostname"], "inside.process"),
             (&["inside.processes"], "any"),
             (&["build"], "any"),

@@ -29,7 +29,10 @@ impl Language {
 
     /// `fr_FR.UTF-8` is `fr`; `C`, `POSIX` and nonsense are `en`.
     pub fn parse(locale: &str) -> Self {
-        let code = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
+        let code = locale
+            .split(['_', '.', '@', '-'])
+            .next()
+            .unwrap_or_default();
         let known = (2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphabetic());
         if known {
             Self(code.to_ascii_lowercase())
@@ -48,7 +51,11 @@ impl Language {
             return path.to_path_buf();
         }
         let translated = self.beside(path);
-        if translated.is_file() { translated } else { path.to_path_buf() }
+        if translated.is_file() {
+            translated
+        } else {
+            path.to_path_buf()
+        }
     }
 
     /// Where the translation of `path` belongs, whether it is there or not.
@@ -79,7 +86,13 @@ mod tests {
     #[test]
     fn a_translation_lies_beside_its_original() {
         let french = Language::parse("fr");
-        assert_eq!(french.beside(Path::new("a/README.md")), Path::new("a/README.fr.md"));
-        assert_eq!(french.pick(Path::new("/nowhere/README.md")), Path::new("/nowhere/README.md"));
+        assert_eq!(
+            french.beside(Path::new("a/README.md")),
+            Path::new("a/README.fr.md")
+        );
+        assert_eq!(
+            french.pick(Path::new("/nowhere/README.md")),
+            Path::new("/nowhere/README.md")
+        );
     }
 }

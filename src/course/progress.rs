@@ -38,20 +38,44 @@ pub enum Event {
         failed: Vec<String>,
         ms: u64,
     },
-    Pass { exercise: String, version: u32 },
+    Pass {
+        exercise: String,
+        version: u32,
+    },
     /// `layer` of the hints for the fact `when`, from 1.
-    Hint { exercise: String, version: u32, when: String, layer: usize },
-    Reset { exercise: String, version: u32 },
-    Skip { exercise: String, version: u32 },
-    SolutionSeen { exercise: String, version: u32 },
+    Hint {
+        exercise: String,
+        version: u32,
+        when: String,
+        layer: usize,
+    },
+    Reset {
+        exercise: String,
+        version: u32,
+    },
+    Skip {
+        exercise: String,
+        version: u32,
+    },
+    SolutionSeen {
+        exercise: String,
+        version: u32,
+    },
     /// All were checked again; `failed` holds the names of those that no longer pass.
-    AllChecked { failed: Vec<String> },
+    AllChecked {
+        failed: Vec<String>,
+    },
 }
 
 impl Event {
     pub fn hint(exercise: &Exercise, hint: &Hint) -> Self {
         let (name, version) = key(exercise);
-        Self::Hint { exercise: name, version, when: hint.when.clone(), layer: hint.layer }
+        Self::Hint {
+            exercise: name,
+            version,
+            when: hint.when.clone(),
+            layer: hint.layer,
+        }
     }
 
     pub fn reset(exercise: &Exercise) -> Self {
@@ -98,7 +122,10 @@ impl Log {
 
     /// The log in the folder `directory`.
     pub fn at(directory: &Path) -> Self {
-        Self { path: directory.join("progress.jsonl"), broken: false }
+        Self {
+            path: directory.join("progress.jsonl"),
+            broken: false,
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -122,7 +149,10 @@ impl Log {
 
     /// Writes an attempt down, and a pass when it is one.
     pub fn attempt(&mut self, result: &ExerciseResult) {
-        let failed = result.checks.iter().filter(|check| check.status == Status::Fail);
+        let failed = result
+            .checks
+            .iter()
+            .filter(|check| check.status == Status::Fail);
         self.append(&Event::Attempt {
             exercise: result.name.clone(),
             version: result.version,
@@ -133,7 +163,10 @@ impl Log {
             ms: result.duration_ms,
         });
         if result.status == Status::Pass {
-            self.append(&Event::Pass { exercise: result.name.clone(), version: result.version });
+            self.append(&Event::Pass {
+                exercise: result.name.clone(),
+                version: result.version,
+            });
         }
     }
 
@@ -141,9 +174,15 @@ impl Log {
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)?;
         // Two runners at once: without the lock both could mend the same torn line.
-        let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| io::Error::from(errno))?;
+        let mut file = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| io::Error::from(errno))?;
         let mut text = String::new();
         match last_byte(&mut file)? {
             None => text += &format!("{{\"format\":\"{FORMAT}\"}}\n"),
@@ -250,7 +289,13 @@ impl Progress {
 
     fn apply(&mut self, event: Event) {
         match event {
-            Event::Attempt { exercise, version, status, failed, .. } => {
+            Event::Attempt {
+                exercise,
+                version,
+                status,
+                failed,
+                ..
+            } => {
                 let standing = self.standing(exercise, version);
                 standing.attempts += 1;
                 standing.failed = failed;
@@ -263,8 +308,17 @@ impl Progress {
                 standing.skipped = false;
                 self.all_checked &= !news;
             }
-            Event::Hint { exercise, version, when, layer } => {
-                let shown = self.standing(exercise, version).hints.entry(when).or_default();
+            Event::Hint {
+                exercise,
+                version,
+                when,
+                layer,
+            } => {
+                let shown = self
+                    .standing(exercise, version)
+                    .hints
+                    .entry(when)
+                    .or_default();
                 *shown = layer.max(*shown);
             }
             Event::Reset { exercise, version } => self.standing(exercise, version).failed.clear(),
@@ -298,7 +352,8 @@ impl Progress {
 
     /// This machine could not run it, the last time.
     pub fn unsupported(&self, exercise: &Exercise) -> bool {
-        self.of(exercise).is_some_and(|standing| standing.unsupported)
+        self.of(exercise)
+            .is_some_and(|standing| standing.unsupported)
     }
 
     pub fn attempts(&self, exercise: &Exercise) -> u32 {
@@ -312,13 +367,21 @@ impl Progress {
 
     /// How many layers of the hints for `when` were shown.
     pub fn hints_shown(&self, exercise: &Exercise, when: &str) -> usize {
-        self.of(exercise).and_then(|standing| standing.hints.get(when)).copied().unwrap_or(0)
+        self.of(exercise)
+            .and_then(|standing| standing.hints.get(when))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// The next exercise to do: the first that is open, then those that were
     /// left for later or that this machine could not run.
     pub fn next<'a>(&self, catalogue: &'a Catalogue) -> Option<&'a Exercise> {
-        let open = || catalogue.exercises.iter().filter(|exercise| !self.passed(exercise));
+        let open = || {
+            catalogue
+                .exercises
+                .iter()
+                .filter(|exercise| !self.passed(exercise))
+        };
         open()
             .find(|exercise| !self.skipped(exercise) && !self.unsupported(exercise))
             .or_else(|| open().find(|exercise| !self.unsupported(exercise)))
@@ -327,14 +390,22 @@ impl Progress {
 
     /// Everything is passed, and was not checked as a whole since.
     pub fn needs_final_check(&self, catalogue: &Catalogue) -> bool {
-        !self.all_checked && catalogue.exercises.iter().all(|exercise| self.passed(exercise))
+        !self.all_checked
+            && catalogue
+                .exercises
+                .iter()
+                .all(|exercise| self.passed(exercise))
     }
 }
 
 /// Where the state of the course `id` is kept: `TP_STATE_DIR/ID`, else
 /// `$XDG_STATE_HOME/tp/ID` (XDG Base Directory Specification).
 pub fn state_directory(id: &str) -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let home = || {
         variable("HOME").or_else(|| {
             let user = nix::unistd::User::from_uid(nix::unistd::getuid());
@@ -342,14 +413,20 @@ pub fn state_directory(id: &str) -> PathBuf {
         })
     };
     variable("TP_STATE_DIR")
-        .or_else(|| variable("XDG_STATE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("tp")))
+        .or_else(|| {
+            variable("XDG_STATE_HOME")
+                .filter(|path| path.is_absolute())
+                .map(|path| path.join("tp"))
+        })
         .unwrap_or_else(|| home().unwrap_or_else(|| "/".into()).join(".local/state/tp"))
         .join(id)
 }
 
 /// The time of day, RFC 3339, UTC, in seconds.
 pub fn now() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     rfc3339(seconds)
 }
 
@@ -386,7 +463,10 @@ mod tests {
     }
 
     fn pass(name: &str) -> Event {
-        Event::Pass { exercise: name.into(), version: 1 }
+        Event::Pass {
+            exercise: name.into(),
+            version: 1,
+        }
     }
 
     #[test]
@@ -410,14 +490,21 @@ mod tests {
                 "inside.nothing_else"
             ]
         );
-        assert_eq!(facts(&check("inside.process.pids", None)), ["inside.process.pids"]);
+        assert_eq!(
+            facts(&check("inside.process.pids", None)),
+            ["inside.process.pids"]
+        );
     }
 
     #[test]
     fn a_log_cut_at_any_byte_loads_and_takes_the_next_event() {
         let course = Course::new("cut");
         let mut log = Log::at(&course.0.join("state"));
-        log.append(&attempt("own-hostname", Status::Fail, &["inside.process.hostname"]));
+        log.append(&attempt(
+            "own-hostname",
+            Status::Fail,
+            &["inside.process.hostname"],
+        ));
         log.append(&pass("own-hostname"));
         log.append(&attempt("unshare", Status::Fail, &[]));
         let whole = fs::read(log.path()).unwrap();
@@ -435,7 +522,11 @@ mod tests {
             let after = log.progress();
             assert!(after.passed(exercise("2.2")), "{length}");
             assert_eq!(after.passed(exercise("1.1")), seen, "{length}");
-            assert_eq!(after.attempts(exercise("1.1")), before.attempts(exercise("1.1")), "{length}");
+            assert_eq!(
+                after.attempts(exercise("1.1")),
+                before.attempts(exercise("1.1")),
+                "{length}"
+            );
             assert!(!log.broken);
         }
     }
@@ -458,7 +549,11 @@ mod tests {
         });
         let catalogue = course.load().unwrap();
         let log = Log::at(&directory);
-        assert_eq!(log.progress().attempts(catalogue.exercise("unshare").unwrap()), 100);
+        assert_eq!(
+            log.progress()
+                .attempts(catalogue.exercise("unshare").unwrap()),
+            100
+        );
         let text = fs::read_to_string(log.path()).unwrap();
         assert_eq!(text.matches(FORMAT).count(), 1);
         assert_eq!(text.lines().count(), 101);
@@ -471,7 +566,10 @@ mod tests {
         assert!(log.broken);
         log.append(&pass("unshare"));
         assert_eq!(log.progress(), Progress::default());
-        let mut full = Log { path: "/dev/full".into(), broken: false };
+        let mut full = Log {
+            path: "/dev/full".into(),
+            broken: false,
+        };
         full.append(&pass("unshare"));
         assert!(full.broken);
     }
@@ -483,7 +581,10 @@ mod tests {
         let mut progress = Progress::default();
         let next = |progress: &Progress| progress.next(&catalogue).map(|e| e.id.clone());
         assert_eq!(next(&progress).as_deref(), Some("1.1"));
-        progress.apply(Event::Skip { exercise: "own-hostname".into(), version: 1 });
+        progress.apply(Event::Skip {
+            exercise: "own-hostname".into(),
+            version: 1,
+        });
         assert_eq!(next(&progress).as_deref(), Some("2.1"));
         progress.apply(pass("unshare"));
         progress.apply(attempt("mount-propagation", Status::Unsupported, &[]));
@@ -494,7 +595,9 @@ mod tests {
         progress.apply(pass("mount-propagation"));
         assert_eq!(next(&progress), None);
         assert!(progress.needs_final_check(&catalogue));
-        progress.apply(Event::AllChecked { failed: vec!["unshare".into()] });
+        progress.apply(Event::AllChecked {
+            failed: vec!["unshare".into()],
+        });
         assert_eq!(next(&progress).as_deref(), Some("2.1"));
         progress.apply(pass("unshare"));
         assert!(progress.needs_final_check(&catalogue));
@@ -505,7 +608,10 @@ mod tests {
     #[test]
     fn a_pass_of_an_older_version_does_not_count() {
         let course = Course::new("version");
-        course.write("exercises/01-hostname/1-own-hostname/exercise.yaml", "version: 2\nkind: shell\n");
+        course.write(
+            "exercises/01-hostname/1-own-hostname/exercise.yaml",
+            "version: 2\nkind: shell\n",
+        );
         let catalogue = course.load().unwrap();
         let mut progress = Progress::default();
         progress.apply(pass("own-hostname"));

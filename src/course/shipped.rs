@@ -42,16 +42,25 @@ fn reset_in(state: &Path, exercise: &Exercise) -> Result<Option<PathBuf>> {
     // A student may have committed their own work: then git holds that.
     let stored = fs::read(copy_of(state, exercise)).ok();
     let shipped = match (committed(exercise), stored) {
-        (Some(committed), Some(stored)) => Some(if own.as_ref() == Some(&committed) { stored } else { committed }),
+        (Some(committed), Some(stored)) => Some(if own.as_ref() == Some(&committed) {
+            stored
+        } else {
+            committed
+        }),
         (committed, stored) => committed.or(stored),
     };
     let Some(shipped) = shipped else {
-        bail!("{}: no shipped copy is known; fetch it from the course anew", work.display());
+        bail!(
+            "{}: no shipped copy is known; fetch it from the course anew",
+            work.display()
+        );
     };
     if own.as_ref() == Some(&shipped) {
         return Ok(None);
     }
-    let failed = |path: &Path, error: &std::io::Error| anyhow!("{}: {}; nothing was reset", path.display(), plain(error));
+    let failed = |path: &Path, error: &std::io::Error| {
+        anyhow!("{}: {}; nothing was reset", path.display(), plain(error))
+    };
     let mut backup = None;
     if let Some(own) = own {
         let path = backup_of(state, exercise);
@@ -64,7 +73,10 @@ fn reset_in(state: &Path, exercise: &Exercise) -> Result<Option<PathBuf>> {
 
 fn copy_of(state: &Path, exercise: &Exercise) -> PathBuf {
     let folder = format!("{}-v{}", exercise.name, exercise.spec.version);
-    state.join("shipped").join(folder).join(exercise.kind.work_file())
+    state
+        .join("shipped")
+        .join(folder)
+        .join(exercise.kind.work_file())
 }
 
 fn backup_of(state: &Path, exercise: &Exercise) -> PathBuf {
@@ -73,7 +85,10 @@ fn backup_of(state: &Path, exercise: &Exercise) -> PathBuf {
     let time = now().replace(':', "");
     let first = folder.join(format!("{time}-{file}"));
     let more = (2..).map(|n| folder.join(format!("{time}-{n}-{file}")));
-    std::iter::once(first.clone()).chain(more).find(|path| !path.exists()).unwrap_or(first)
+    std::iter::once(first.clone())
+        .chain(more)
+        .find(|path| !path.exists())
+        .unwrap_or(first)
 }
 
 /// A new file with its whole content, or none.
@@ -82,8 +97,15 @@ fn keep(path: &Path, text: &[u8]) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let partial = path.with_extension(format!("{}.part", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&partial)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&partial, path));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&partial)?;
+    let written = file
+        .write_all(text)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
         let _ = fs::remove_file(&partial);
     }
@@ -114,7 +136,12 @@ mod tests {
         let state = course.0.join("state");
         let exercise = course.load().unwrap().exercises[0].clone();
         let shipped = fs::read(exercise.work_file()).unwrap();
-        assert!(reset_in(&state, &exercise).unwrap_err().to_string().contains("no shipped copy"));
+        assert!(
+            reset_in(&state, &exercise)
+                .unwrap_err()
+                .to_string()
+                .contains("no shipped copy")
+        );
         keep(&copy_of(&state, &exercise), &shipped).unwrap();
         assert_eq!(reset_in(&state, &exercise).unwrap(), None);
         let mut backups = Vec::new();

@@ -84,7 +84,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { seconds: 10, memory: 256 << 20, processes: 64 }
+        Self {
+            seconds: 10,
+            memory: 256 << 20,
+            processes: 64,
+        }
     }
 }
 
@@ -112,7 +116,7 @@ impl Bytes {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, shift) in UNITS {
-            if self.0 > 0 && self.0 % (1 << shift) == 0 {
+            if self.0 > 0 && self.0.is_multiple_of(1 << shift) {
                 return write!(f, "{}{unit}", self.0 >> shift);
             }
         }
@@ -139,8 +143,9 @@ impl<'de> Deserialize<'de> for Bytes {
             Ok(Written::Text(text)) => text,
             Err(_) => return Err(de::Error::custom("not a size, such as 64K, 256M or 1G")),
         };
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a size, such as 64K, 256M or 1G")))
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::custom(format!("`{text}` is not a size, such as 64K, 256M or 1G"))
+        })
     }
 }
 
@@ -156,7 +161,9 @@ fn default_arguments() -> Vec<String> {
 }
 
 /// By `NonZeroU64`, whose error knows its place in the file.
-fn at_least_one<'de, D: Deserializer<'de>, N: TryFrom<u64>>(deserializer: D) -> Result<N, D::Error> {
+fn at_least_one<'de, D: Deserializer<'de>, N: TryFrom<u64>>(
+    deserializer: D,
+) -> Result<N, D::Error> {
     let number = NonZeroU64::deserialize(deserializer)?.get();
     N::try_from(number).map_err(|_| de::Error::custom(format!("{number} is too great")))
 }
@@ -176,8 +183,13 @@ mod bytes {
 
 fn weights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
     let weights = BTreeMap::<String, f64>::deserialize(deserializer)?;
-    match weights.iter().find(|(_, points)| !points.is_finite() || **points <= 0.0) {
-        Some((fact, points)) => Err(de::Error::custom(format!("{points} points for {fact}: a weight is above 0"))),
+    match weights
+        .iter()
+        .find(|(_, points)| !points.is_finite() || **points <= 0.0)
+    {
+        Some((fact, points)) => Err(de::Error::custom(format!(
+            "{points} points for {fact}: a weight is above 0"
+        ))),
         None => Ok(weights),
     }
 }
@@ -193,7 +205,14 @@ mod tests {
     #[test]
     fn two_keys_are_enough_and_the_rest_has_defaults() {
         let spec = parse("version: 1\nkind: shell\n").unwrap();
-        assert_eq!(spec.limits, Limits { seconds: 10, memory: 268_435_456, processes: 64 });
+        assert_eq!(
+            spec.limits,
+            Limits {
+                seconds: 10,
+                memory: 268_435_456,
+                processes: 64
+            }
+        );
         assert_eq!(spec.arguments, ["checkpoint", "inside"]);
         assert!(!spec.rootfs && spec.needs.is_empty() && spec.weights.is_empty());
     }
@@ -213,13 +232,37 @@ mod tests {
     #[test]
     fn an_error_names_file_line_and_column() {
         for (text, place, words) in [
-            ("version: 1\nkind: shell\ncolour: red\n", "exercise.yaml:3:1: ", "unknown field `colour`"),
+            (
+                "version: 1\nkind: shell\ncolour: red\n",
+                "exercise.yaml:3:1: ",
+                "unknown field `colour`",
+            ),
             ("version: 1\nkind: perl\n", "exercise.yaml:2:7: ", "perl"),
-            ("version: 0\nkind: shell\n", "exercise.yaml:1:10: ", "nonzero"),
-            ("version: 1\nkind: shell\nlimits: {memory: 12X}\n", "exercise.yaml:3:", "`12X` is not a size"),
-            ("version: 1\nkind: shell\nlimits: {seconds: -1}\n", "exercise.yaml:3:", "-1"),
-            ("version: 1\nkind: shell\nweights: {a: 0}\n", "exercise.yaml:", "above 0"),
-            ("version: 1\nkind: shell\nman: [a\n", "exercise.yaml:4:1: ", "did not find"),
+            (
+                "version: 0\nkind: shell\n",
+                "exercise.yaml:1:10: ",
+                "nonzero",
+            ),
+            (
+                "version: 1\nkind: shell\nlimits: {memory: 12X}\n",
+                "exercise.yaml:3:",
+                "`12X` is not a size",
+            ),
+            (
+                "version: 1\nkind: shell\nlimits: {seconds: -1}\n",
+                "exercise.yaml:3:",
+                "-1",
+            ),
+            (
+                "version: 1\nkind: shell\nweights: {a: 0}\n",
+                "exercise.yaml:",
+                "above 0",
+            ),
+            (
+                "version: 1\nkind: shell\nman: [a\n",
+                "exercise.yaml:4:1: ",
+                "did not find",
+            ),
             ("", "exercise.yaml:1:1: ", ""),
         ] {
             let error = parse(text).unwrap_err().to_string();

@@ -210,7 +210,9 @@ fn special_case(mismatch: &Mismatch, change: &Value) -> Option<&'static str> {
             let outside = change.pointer("/machine/interfaces")?.get(name)?;
             (outside != ABSENT && !mismatch.machine).then_some("outside")
         }
-        (FactKind::ExitStatus, How::Unchanged | How::Different) if changed("/exit/signal") => Some("signalled"),
+        (FactKind::ExitStatus, How::Unchanged | How::Different) if changed("/exit/signal") => {
+            Some("signalled")
+        }
         _ => None,
     }
 }

@@ -483,7 +483,12 @@ fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
             Ok(change) => change,
             Err(error) => {
                 failed += 1;
-                print(&format!("{} {}: {}\n", exercise.id, exercise.name, told(&error)))?;
+                print(&format!(
+                    "{} {}: {}\n",
+                    exercise.id,
+                    exercise.name,
+                    told(&error)
+                ))?;
                 continue;
             }
         };
@@ -491,7 +496,12 @@ fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
             print(&format!("{} {}: unchanged\n", exercise.id, exercise.name))?;
             continue;
         }
-        print(&format!("{} {}:\n{}\n", exercise.id, exercise.name, change.diff()))?;
+        print(&format!(
+            "{} {}:\n{}\n",
+            exercise.id,
+            exercise.name,
+            change.diff()
+        ))?;
         if accept || (!reject && ask("accept this snapshot? [y/n] ")?) {
             snapshot::accept(exercise, &change)?;
         } else {
@@ -508,7 +518,11 @@ fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
 /// What a compiler or a program said keeps its lines; anything else is one.
 fn told(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
-    if text.contains('\n') { text } else { error_line(error) }
+    if text.contains('\n') {
+        text
+    } else {
+        error_line(error)
+    }
 }
 
 /// A yes or no from a terminal; without one, no.
@@ -535,7 +549,9 @@ fn dev_new(id: &str, name: &str, kind: NewKind) -> Result<u8> {
     for path in new::create(&catalogue, id, name, kind)? {
         print(&format!("{}\n", catalogue.relative(&path).display()))?;
     }
-    print(&format!("next: write them, then `tp dev snapshot {id}` and `tp dev check {id}`\n"))?;
+    print(&format!(
+        "next: write them, then `tp dev snapshot {id}` and `tp dev check {id}`\n"
+    ))?;
     Ok(ALL_PASS)
 }
 

@@ -8,7 +8,10 @@ use super::{sanitise, wrap};
 
 /// Renders `text`, wrapped to `width` columns; code is not wrapped.
 pub fn render(text: &str, width: usize) -> String {
-    let mut page = Page { width: width.max(20), ..Page::default() };
+    let mut page = Page {
+        width: width.max(20),
+        ..Page::default()
+    };
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     for event in Parser::new_ext(&sanitise(text), options) {
         page.event(event);
@@ -60,7 +63,9 @@ impl Page {
                 self.flush();
                 self.out += &format!("{}\n\n", "-".repeat(self.width.min(40)));
             }
-            Event::Html(text) | Event::InlineHtml(text) if !text.starts_with("<!--") => self.text += &text,
+            Event::Html(text) | Event::InlineHtml(text) if !text.starts_with("<!--") => {
+                self.text += &text
+            }
             _ => {}
         }
     }
@@ -110,7 +115,9 @@ impl Page {
             }
             Tag::Emphasis => self.text.push('_'),
             Tag::Strong => self.bold = true,
-            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => self.links.push(dest_url.to_string()),
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
+                self.links.push(dest_url.to_string())
+            }
             Tag::TableRow | Tag::TableHead => self.cells = 0,
             Tag::TableCell => {
                 if self.cells > 0 {
@@ -156,7 +163,11 @@ impl Page {
             TagEnd::Strong => self.bold = false,
             TagEnd::Link | TagEnd::Image => {
                 // A place in the same page says nothing on a terminal.
-                if let Some(address) = self.links.pop().filter(|address| !address.starts_with('#') && !self.text.ends_with(address)) {
+                if let Some(address) = self
+                    .links
+                    .pop()
+                    .filter(|address| !address.starts_with('#') && !self.text.ends_with(address))
+                {
                     self.text += &format!(" ({address})");
                 }
             }
@@ -167,7 +178,11 @@ impl Page {
     }
 
     fn indent(&self) -> String {
-        format!("{}{}", "> ".repeat(self.quotes), "  ".repeat(self.lists.len()))
+        format!(
+            "{}{}",
+            "> ".repeat(self.quotes),
+            "  ".repeat(self.lists.len())
+        )
     }
 
     fn code_lines(&mut self, code: &str) {
@@ -185,7 +200,9 @@ impl Page {
         }
         let indent = self.indent();
         let marker = self.marker.take();
-        let more = marker.as_ref().map_or(0, |marker| marker.len().saturating_sub(2));
+        let more = marker
+            .as_ref()
+            .map_or(0, |marker| marker.len().saturating_sub(2));
         let mut lines = wrap(&text, self.width - more, &indent);
         if let Some(marker) = marker {
             // The marker stands where the indent of its list would be.

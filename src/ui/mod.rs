@@ -3,9 +3,9 @@
 pub mod cli;
 pub mod commands;
 pub mod inspect;
-pub mod shell;
 pub mod list;
 pub mod markdown;
+pub mod shell;
 pub mod verdict;
 pub mod watch;
 
@@ -36,7 +36,9 @@ pub fn warn(line: &str) {
 pub fn error_line(error: &anyhow::Error) -> String {
     let mut line = format!("{error:#}");
     let number = error.chain().find_map(|cause| {
-        let io = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        let io = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::raw_os_error);
         io.or_else(|| cause.downcast_ref::<Errno>().map(|errno| *errno as i32))
     });
     if let Some(number) = number {
@@ -67,15 +69,29 @@ const WIDTHS: std::ops::RangeInclusive<usize> = 20..=100;
 
 /// The width to wrap texts to: the terminal's, else `COLUMNS`, else 80.
 pub fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let terminal = crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns));
-    let width = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { terminal } else { columns };
-    width.filter(|width| *width > 0).unwrap_or(80).clamp(*WIDTHS.start(), *WIDTHS.end())
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let terminal = crossterm::terminal::size()
+        .ok()
+        .map(|(columns, _)| usize::from(columns));
+    let width = if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        terminal
+    } else {
+        columns
+    };
+    width
+        .filter(|width| *width > 0)
+        .unwrap_or(80)
+        .clamp(*WIDTHS.start(), *WIDTHS.end())
 }
 
 /// Whether the locale can show more than ASCII.
 pub fn is_utf8() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| std::env::var(name).ok()).find(|l| !l.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|l| !l.is_empty());
     locale.is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
@@ -93,8 +109,12 @@ pub fn columns(text: &str) -> usize {
             'm' if escape => escape = false,
             _ if escape => {}
             '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' => {}
-            '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
-            | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}'
+            '\u{1100}'..='\u{115f}'
+            | '\u{2e80}'..='\u{a4cf}'
+            | '\u{ac00}'..='\u{d7a3}'
+            | '\u{f900}'..='\u{faff}'
+            | '\u{fe30}'..='\u{fe6f}'
+            | '\u{ff00}'..='\u{ff60}'
             | '\u{1f300}'..='\u{1faff}' => count += 2,
             _ => count += 1,
         }
@@ -114,7 +134,11 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
             lines.push(std::mem::take(&mut line));
         }
         while columns(&word) > room && !word.contains('\u{1b}') {
-            let cut = word.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|at| columns(&word[..*at]) <= room).last();
+            let cut = word
+                .char_indices()
+                .map(|(at, c)| at + c.len_utf8())
+                .take_while(|at| columns(&word[..*at]) <= room)
+                .last();
             let rest = word.split_off(cut.unwrap_or(word.len()));
             lines.push(std::mem::replace(&mut word, rest));
         }
@@ -124,17 +148,27 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
         line += &word;
     }
     lines.push(line);
-    lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
+    lines
+        .iter()
+        .map(|line| format!("{indent}{line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A text without what a terminal would take as a command.
 pub fn sanitise(text: &str) -> String {
-    text.chars().map(|c| match c {
-        '\n' => c,
-        '\t' => ' ',
-        c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '\u{fffd}',
-        c => c,
-    }).collect()
+    text.chars()
+        .map(|c| match c {
+            '\n' => c,
+            '\t' => ' ',
+            c if c.is_control()
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                '\u{fffd}'
+            }
+            c => c,
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -55,7 +55,10 @@ pub fn open(checker: &Checker, exercise: &Exercise) -> Result<()> {
     };
     if terminal {
         plan.limits.time = PATIENCE;
-        crate::ui::print(&format!("{}\n", checker.texts.message("shell.welcome", &[])))?;
+        crate::ui::print(&format!(
+            "{}\n",
+            checker.texts.message("shell.welcome", &[])
+        ))?;
     }
     let (sandbox, start) = Sandbox::open(&plan)?;
     let mut session = Session {

@@ -78,15 +78,25 @@ fn head(result: &ExerciseResult, texts: &Texts, width: usize) -> String {
     let status = paint(&word(result.status, texts), result.status);
     let mut head = format!("{} {}   {status}", result.id, result.name);
     if matches!(result.status, Status::Pass | Status::Fail) {
-        head += &format!("  {}", texts.message("verdict.points", &[("points", &got), ("out_of", &of)]));
+        head += &format!(
+            "  {}",
+            texts.message("verdict.points", &[("points", &got), ("out_of", &of)])
+        );
     }
-    let head = if columns(&head) <= width { head } else { wrap(&head, width, "") };
+    let head = if columns(&head) <= width {
+        head
+    } else {
+        wrap(&head, width, "")
+    };
     format!("{head}\n")
 }
 
 fn one(check: &Check, texts: &Texts, width: usize) -> String {
     let status = check.status;
-    let mark = paint(&format!("{} {}", symbol(status), word(status, texts)), status);
+    let mark = paint(
+        &format!("{} {}", symbol(status), word(status, texts)),
+        status,
+    );
     let mut title = sanitise(&check.title);
     if status == Status::Pass {
         // Only what is wrong needs its name and its numbers.
@@ -96,11 +106,25 @@ fn one(check: &Check, texts: &Texts, width: usize) -> String {
     let mut out = line(&format!("{mark} {title}"), width);
     let skipped = status == Status::Skipped;
     if !skipped && (check.expected.is_some() || check.found.is_some()) {
-        out += &value(&texts.message("verdict.expected", &[]), check.expected.as_ref(), texts, width);
-        out += &value(&texts.message("verdict.found", &[]), check.found.as_ref(), texts, width);
+        out += &value(
+            &texts.message("verdict.expected", &[]),
+            check.expected.as_ref(),
+            texts,
+            width,
+        );
+        out += &value(
+            &texts.message("verdict.found", &[]),
+            check.found.as_ref(),
+            texts,
+            width,
+        );
     }
     if let Some(why) = &check.explanation {
-        let parts: &[&String] = if skipped { &[&why.meaning] } else { &[&why.what, &why.meaning, &why.cause] };
+        let parts: &[&String] = if skipped {
+            &[&why.meaning]
+        } else {
+            &[&why.what, &why.meaning, &why.cause]
+        };
         for part in parts.iter().filter(|part| !part.is_empty()) {
             out += &format!("{}\n", wrap(&sanitise(part), width, "    "));
         }
@@ -119,7 +143,10 @@ fn line(text: &str, width: usize) -> String {
 
 fn value(label: &str, value: Option<&Value>, texts: &Texts, width: usize) -> String {
     let text = value.map_or_else(|| texts.message("check.nothing", &[]), compact);
-    format!("{}\n", wrap(&format!("{label}: {}", sanitise(&text)), width, "    "))
+    format!(
+        "{}\n",
+        wrap(&format!("{label}: {}", sanitise(&text)), width, "    ")
+    )
 }
 
 /// A value as YAML on one line: `{uts: new}`, `[a, b]`.
@@ -127,9 +154,15 @@ pub fn compact(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::String(text) => scalar(text),
-        Value::Array(items) => format!("[{}]", items.iter().map(compact).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(compact).collect::<Vec<_>>().join(", ")
+        ),
         Value::Object(map) => {
-            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}: {}", scalar(key), compact(value))).collect();
+            let entries: Vec<String> = map
+                .iter()
+                .map(|(key, value)| format!("{}: {}", scalar(key), compact(value)))
+                .collect();
             format!("{{{}}}", entries.join(", "))
         }
         other => other.to_string(),
@@ -139,16 +172,28 @@ pub fn compact(value: &Value) -> String {
 /// Quoted where YAML would read something else than this text.
 fn scalar(text: &str) -> String {
     let value: Result<Value, _> = serde_yaml::from_str(text);
-    let bare = value.is_ok_and(|value| value == *text) && !text.contains([',', '[', ']', '{', '}', '\n', '#']) && !text.contains(": ");
-    if bare { text.to_owned() } else { Value::from(text).to_string() }
+    let bare = value.is_ok_and(|value| value == *text)
+        && !text.contains([',', '[', ']', '{', '}', '\n', '#'])
+        && !text.contains(": ");
+    if bare {
+        text.to_owned()
+    } else {
+        Value::from(text).to_string()
+    }
 }
 
 fn output(result: &ExerciseResult, texts: &Texts, width: usize) -> String {
     let text = sanitise(result.output.trim_end());
     if text.is_empty() {
-        return format!("{}\n", wrap(&texts.message("verdict.no_output", &[]), width, "  "));
+        return format!(
+            "{}\n",
+            wrap(&texts.message("verdict.no_output", &[]), width, "  ")
+        );
     }
-    let mut out = format!("{}\n", wrap(&texts.message("verdict.output", &[]), width, "  "));
+    let mut out = format!(
+        "{}\n",
+        wrap(&texts.message("verdict.output", &[]), width, "  ")
+    );
     let lines: Vec<&str> = text.lines().collect();
     let first = lines.len().saturating_sub(OUTPUT_LINES);
     if first > 0 || result.output_truncated {
@@ -162,13 +207,26 @@ fn output(result: &ExerciseResult, texts: &Texts, width: usize) -> String {
 
 /// One line over several verdicts.
 pub fn summary(results: &[ExerciseResult], texts: &Texts) -> String {
-    let passed = results.iter().filter(|result| result.status == Status::Pass).count();
+    let passed = results
+        .iter()
+        .filter(|result| result.status == Status::Pass)
+        .count();
     let got: f64 = results.iter().map(|result| result.points).sum();
     let of: f64 = results.iter().map(|result| result.out_of).sum();
-    let values = [passed.to_string(), results.len().to_string(), points(got), points(of)];
+    let values = [
+        passed.to_string(),
+        results.len().to_string(),
+        points(got),
+        points(of),
+    ];
     let line = texts.message(
         "verdict.summary",
-        &[("passed", &values[0]), ("count", &values[1]), ("points", &values[2]), ("out_of", &values[3])],
+        &[
+            ("passed", &values[0]),
+            ("count", &values[1]),
+            ("points", &values[2]),
+            ("out_of", &values[3]),
+        ],
     );
     format!("\n{}\n", wrap(&line, width(), ""))
 }
@@ -191,7 +249,11 @@ pub(crate) mod tests {
             found: None,
             explanation: None,
         };
-        let mut uts = check("inside.process.namespaces.uts", Status::Fail, "UTS namespace");
+        let mut uts = check(
+            "inside.process.namespaces.uts",
+            Status::Fail,
+            "UTS namespace",
+        );
         uts.expected = Some(json!("new"));
         uts.explanation = Some(Explanation {
             what: "The process is in the machine's UTS namespace.".into(),
@@ -222,9 +284,20 @@ pub(crate) mod tests {
     fn a_failed_fact_is_told_with_what_was_expected_found_and_why() {
         colored::control::set_override(false);
         let text = render_at(&failed(), &Texts::english(), 80);
-        assert!(text.starts_with("1.1 own-hostname   FAIL  1 of 3 points\n"), "{text}");
-        for part in ["pass checkpoint", "FAIL UTS namespace", "skipped host name", "expected: new", "found: nothing",
-            "CLONE_NEWUTS", "unshare(2)", "| hello"] {
+        assert!(
+            text.starts_with("1.1 own-hostname   FAIL  1 of 3 points\n"),
+            "{text}"
+        );
+        for part in [
+            "pass checkpoint",
+            "FAIL UTS namespace",
+            "skipped host name",
+            "expected: new",
+            "found: nothing",
+            "CLONE_NEWUTS",
+            "unshare(2)",
+            "| hello",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -242,10 +315,19 @@ pub(crate) mod tests {
 
     #[test]
     fn values_are_one_line_of_yaml_that_reads_back() {
-        for value in [json!({"uts": "new", "n": 3}), json!(["a, b", "", "yes: no", "true", "12", "- x"]), json!({"added": []}), json!("a\nb")] {
+        for value in [
+            json!({"uts": "new", "n": 3}),
+            json!(["a, b", "", "yes: no", "true", "12", "- x"]),
+            json!({"added": []}),
+            json!("a\nb"),
+        ] {
             let text = compact(&value);
             assert_eq!(text.lines().count(), 1);
-            assert_eq!(serde_yaml::from_str::<Value>(&text).unwrap(), value, "{text}");
+            assert_eq!(
+                serde_yaml::from_str::<Value>(&text).unwrap(),
+                value,
+                "{text}"
+            );
         }
         assert_eq!(compact(&json!({"uts": "new"})), "{uts: new}");
     }

@@ -49,8 +49,23 @@ pub fn run(
     runner: &mut impl Runner,
     start: &Exercise,
 ) -> Result<()> {
-    let at = catalogue.exercises.iter().position(|exercise| exercise.id == start.id).unwrap_or(0);
-    let mut watch = Watch { catalogue, log, texts, at, body: String::new(), note: String::new(), scroll: 0, mode: Mode::Exercise, seen: None, passed: false };
+    let at = catalogue
+        .exercises
+        .iter()
+        .position(|exercise| exercise.id == start.id)
+        .unwrap_or(0);
+    let mut watch = Watch {
+        catalogue,
+        log,
+        texts,
+        at,
+        body: String::new(),
+        note: String::new(),
+        scroll: 0,
+        mode: Mode::Exercise,
+        seen: None,
+        passed: false,
+    };
     restore_on_panic();
     let _screen = Screen::enter()?;
     watch.check(runner)?;
@@ -63,13 +78,11 @@ pub fn run(
             }
             continue;
         }
-        match event::read().context("read a key")? {
-            Input::Key(key) if key.kind != KeyEventKind::Release => {
-                if watch.key(key, runner)? {
-                    break;
-                }
-            }
-            _ => {}
+        if let Input::Key(key) = event::read().context("read a key")?
+            && key.kind != KeyEventKind::Release
+            && watch.key(key, runner)?
+        {
+            break;
         }
     }
     Ok(())
@@ -128,7 +141,11 @@ fn stamp(path: &Path) -> Option<Stamp> {
 enum Mode {
     Exercise,
     /// The list, with the row that is chosen and what is searched for.
-    List { row: usize, search: String, typing: bool },
+    List {
+        row: usize,
+        search: String,
+        typing: bool,
+    },
     AskReset,
     Help,
 }
@@ -173,7 +190,14 @@ impl Watch<'_> {
             }
             Err(error) => {
                 self.passed = false;
-                self.body = format!("{}\n", wrap(&super::sanitise(&format!("error: {error:#}")), super::width(), ""));
+                self.body = format!(
+                    "{}\n",
+                    wrap(
+                        &super::sanitise(&format!("error: {error:#}")),
+                        super::width(),
+                        ""
+                    )
+                );
                 self.note.clear();
             }
         }
@@ -193,7 +217,11 @@ impl Watch<'_> {
             if INTERRUPTED.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            self.note = format!("{} {}", self.texts.message("watch.checking", &[]), exercise.id);
+            self.note = format!(
+                "{} {}",
+                self.texts.message("watch.checking", &[]),
+                exercise.id
+            );
             self.draw()?;
             let status = match runner.check(exercise) {
                 Ok(result) => {
@@ -202,7 +230,12 @@ impl Watch<'_> {
                 }
                 Err(_) => Status::Error,
             };
-            self.body += &format!("{} {} {}\n", verdict::symbol(status), exercise.id, exercise.name);
+            self.body += &format!(
+                "{} {} {}\n",
+                verdict::symbol(status),
+                exercise.id,
+                exercise.name
+            );
             if status == Status::Fail {
                 failed.push(exercise.name.clone());
             }
@@ -246,7 +279,11 @@ impl Watch<'_> {
                     self.reset(runner)?;
                 }
             }
-            Mode::List { row, search, typing } => return self.list_key(key.code, row, search, typing, runner),
+            Mode::List {
+                row,
+                search,
+                typing,
+            } => return self.list_key(key.code, row, search, typing, runner),
         }
         Ok(false)
     }
@@ -256,7 +293,13 @@ impl Watch<'_> {
             KeyCode::Char('q') => return Ok(true),
             KeyCode::Char('n') => self.next(runner)?,
             KeyCode::Char('h') => self.hint(),
-            KeyCode::Char('l') => self.mode = Mode::List { row: self.at, search: String::new(), typing: false },
+            KeyCode::Char('l') => {
+                self.mode = Mode::List {
+                    row: self.at,
+                    search: String::new(),
+                    typing: false,
+                }
+            }
             KeyCode::Char('c') => self.check_all(runner)?,
             KeyCode::Char('r') => {
                 let id = self.exercise().id.clone();
@@ -266,7 +309,7 @@ impl Watch<'_> {
             KeyCode::Char('s') => self.shell(runner)?,
             KeyCode::Char('x') => {
                 self.log.append(&Event::skip(self.exercise()));
-                self.to_next(runner)?;
+                self.go_to_next(runner)?;
             }
             KeyCode::Char('?') => self.mode = Mode::Help,
             KeyCode::Enter => self.check(runner)?,
@@ -281,7 +324,7 @@ impl Watch<'_> {
 
     fn next(&mut self, runner: &mut impl Runner) -> Result<()> {
         if self.passed || self.log.progress().passed(self.exercise()) {
-            return self.to_next(runner);
+            return self.go_to_next(runner);
         }
         let id = self.exercise().id.clone();
         self.say("watch.not_passed", &[("id", &id)]);
@@ -289,11 +332,17 @@ impl Watch<'_> {
     }
 
     /// The next open exercise behind this one, else the first that is open.
-    fn to_next(&mut self, runner: &mut impl Runner) -> Result<()> {
+    fn go_to_next(&mut self, runner: &mut impl Runner) -> Result<()> {
         let progress = self.log.progress();
         let open = |exercise: &Exercise| !progress.passed(exercise) && !progress.skipped(exercise);
-        let behind = (self.at + 1..self.catalogue.exercises.len()).find(|at| open(&self.catalogue.exercises[*at]));
-        let first = progress.next(self.catalogue).and_then(|next| self.catalogue.exercises.iter().position(|e| e.id == next.id));
+        let behind = (self.at + 1..self.catalogue.exercises.len())
+            .find(|at| open(&self.catalogue.exercises[*at]));
+        let first = progress.next(self.catalogue).and_then(|next| {
+            self.catalogue
+                .exercises
+                .iter()
+                .position(|e| e.id == next.id)
+        });
         match behind.or(first) {
             Some(at) => self.go(at, runner),
             None => self.check_all(runner),
@@ -322,7 +371,13 @@ impl Watch<'_> {
                 self.log.append(&Event::reset(&exercise));
                 self.check(runner)?;
                 match backup {
-                    Some(path) => self.say("reset.done", &[("id", &exercise.id), ("backup", &path.display().to_string())]),
+                    Some(path) => self.say(
+                        "reset.done",
+                        &[
+                            ("id", &exercise.id),
+                            ("backup", &path.display().to_string()),
+                        ],
+                    ),
                     None => self.say("reset.unchanged", &[("id", &exercise.id)]),
                 }
             }
@@ -343,9 +398,18 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn list_key(&mut self, code: KeyCode, mut row: usize, mut search: String, mut typing: bool, runner: &mut impl Runner) -> Result<bool> {
+    fn list_key(
+        &mut self,
+        code: KeyCode,
+        mut row: usize,
+        mut search: String,
+        mut typing: bool,
+        runner: &mut impl Runner,
+    ) -> Result<bool> {
         match code {
-            KeyCode::Esc if typing || !search.is_empty() => (search, typing) = (String::new(), false),
+            KeyCode::Esc if typing || !search.is_empty() => {
+                (search, typing) = (String::new(), false)
+            }
             KeyCode::Esc => {
                 self.mode = Mode::Exercise;
                 return Ok(false);
@@ -367,23 +431,46 @@ impl Watch<'_> {
                 self.mode = Mode::Exercise;
                 return Ok(false);
             }
-            KeyCode::Down | KeyCode::Char('j') => row = self.matching(&search).into_iter().find(|at| *at > row).unwrap_or(row),
-            KeyCode::Up | KeyCode::Char('k') => row = self.matching(&search).into_iter().rev().find(|at| *at < row).unwrap_or(row),
+            KeyCode::Down | KeyCode::Char('j') => {
+                row = self
+                    .matching(&search)
+                    .into_iter()
+                    .find(|at| *at > row)
+                    .unwrap_or(row)
+            }
+            KeyCode::Up | KeyCode::Char('k') => {
+                row = self
+                    .matching(&search)
+                    .into_iter()
+                    .rev()
+                    .find(|at| *at < row)
+                    .unwrap_or(row)
+            }
             _ => {}
         }
         let rows = self.matching(&search);
         if !rows.contains(&row) {
             row = rows.first().copied().unwrap_or(row);
         }
-        self.mode = Mode::List { row, search, typing };
+        self.mode = Mode::List {
+            row,
+            search,
+            typing,
+        };
         Ok(false)
     }
 
     /// The exercises that have `search` in their number, name or title.
     fn matching(&self, search: &str) -> Vec<usize> {
         let search = search.to_lowercase();
-        let fits = |exercise: &Exercise| format!("{} {} {}", exercise.id, exercise.name, exercise.title).to_lowercase().contains(&search);
-        (0..self.catalogue.exercises.len()).filter(|at| fits(&self.catalogue.exercises[*at])).collect()
+        let fits = |exercise: &Exercise| {
+            format!("{} {} {}", exercise.id, exercise.name, exercise.title)
+                .to_lowercase()
+                .contains(&search)
+        };
+        (0..self.catalogue.exercises.len())
+            .filter(|at| fits(&self.catalogue.exercises[*at]))
+            .collect()
     }
 
     fn draw(&mut self) -> Result<()> {
@@ -394,10 +481,22 @@ impl Watch<'_> {
         queue!(out, terminal::BeginSynchronizedUpdate, cursor::MoveTo(0, 0)).context("draw")?;
         for (at, line) in lines.iter().enumerate() {
             let line = fit(line, columns);
-            queue!(out, cursor::MoveTo(0, u16::try_from(at).unwrap_or(u16::MAX)), style::Print(line), style::ResetColor,
-                style::SetAttribute(style::Attribute::Reset), terminal::Clear(terminal::ClearType::UntilNewLine)).context("draw")?;
+            queue!(
+                out,
+                cursor::MoveTo(0, u16::try_from(at).unwrap_or(u16::MAX)),
+                style::Print(line),
+                style::ResetColor,
+                style::SetAttribute(style::Attribute::Reset),
+                terminal::Clear(terminal::ClearType::UntilNewLine)
+            )
+            .context("draw")?;
         }
-        queue!(out, terminal::Clear(terminal::ClearType::FromCursorDown), terminal::EndSynchronizedUpdate).context("draw")?;
+        queue!(
+            out,
+            terminal::Clear(terminal::ClearType::FromCursorDown),
+            terminal::EndSynchronizedUpdate
+        )
+        .context("draw")?;
         out.flush().context("draw")
     }
 
@@ -405,16 +504,35 @@ impl Watch<'_> {
     fn screen(&mut self, columns: usize, rows: usize) -> Vec<String> {
         let wide = columns.clamp(20, 100);
         let progress = self.log.progress();
-        let passed = self.catalogue.exercises.iter().filter(|exercise| progress.passed(exercise)).count();
-        let mut foot = vec![list::bar(passed, self.catalogue.exercises.len(), self.texts, columns)];
+        let passed = self
+            .catalogue
+            .exercises
+            .iter()
+            .filter(|exercise| progress.passed(exercise))
+            .count();
+        let mut foot = vec![list::bar(
+            passed,
+            self.catalogue.exercises.len(),
+            self.texts,
+            columns,
+        )];
         let keys = match &self.mode {
-            Mode::List { search, typing: true, .. } => self.texts.message("watch.search", &[("text", search)]),
+            Mode::List {
+                search,
+                typing: true,
+                ..
+            } => self.texts.message("watch.search", &[("text", search)]),
             Mode::List { .. } => self.texts.message("watch.list_keys", &[]),
             _ if columns < 60 => self.texts.message("watch.keys_short", &[]),
             _ => self.texts.message("watch.keys", &[]),
         };
         if !self.note.is_empty() {
-            foot.extend(wrap(&self.note, wide, "").lines().take(rows / 3).map(str::to_owned));
+            foot.extend(
+                wrap(&self.note, wide, "")
+                    .lines()
+                    .take(rows / 3)
+                    .map(str::to_owned),
+            );
         }
         foot.push(keys);
         let room = rows.saturating_sub(foot.len());
@@ -422,20 +540,37 @@ impl Watch<'_> {
             Mode::List { row, search, .. } => {
                 let found = self.matching(search);
                 let place = found.iter().position(|at| at == row).unwrap_or(0);
-                let first = place.saturating_sub(room.saturating_sub(1) / 2).min(found.len().saturating_sub(room));
+                let first = place
+                    .saturating_sub(room.saturating_sub(1) / 2)
+                    .min(found.len().saturating_sub(room));
                 let line = |at: &usize| {
                     let mark = if at == row { "> " } else { "  " };
-                    format!("{mark}{}", list::row(&self.catalogue.exercises[*at], &progress, self.texts))
+                    format!(
+                        "{mark}{}",
+                        list::row(&self.catalogue.exercises[*at], &progress, self.texts)
+                    )
                 };
                 found.iter().skip(first).take(room).map(line).collect()
             }
-            Mode::Help => wrap(&self.texts.message("watch.help", &[]), wide, "").lines().map(str::to_owned).collect(),
+            Mode::Help => wrap(&self.texts.message("watch.help", &[]), wide, "")
+                .lines()
+                .map(str::to_owned)
+                .collect(),
             _ => {
                 let text = std::fs::read_to_string(self.exercise().readme()).unwrap_or_default();
                 let file = self.exercise().work_file();
                 let file = self.catalogue.relative(&file).display().to_string();
-                let edit = wrap(&self.texts.message("stand.edit", &[("file", &file)]), wide, "");
-                let page = format!("{} {}\n{edit}\n\n{}", self.exercise().id, markdown::render(&text, wide), self.body);
+                let edit = wrap(
+                    &self.texts.message("stand.edit", &[("file", &file)]),
+                    wide,
+                    "",
+                );
+                let page = format!(
+                    "{} {}\n{edit}\n\n{}",
+                    self.exercise().id,
+                    markdown::render(&text, wide),
+                    self.body
+                );
                 let lines: Vec<String> = page.lines().map(str::to_owned).collect();
                 if self.scroll == TO_VERDICT {
                     self.scroll = lines.len().saturating_sub(self.body.lines().count());
@@ -494,17 +629,43 @@ mod tests {
         let texts = Texts::english();
         let mut log = Log::at(&course.0.join("state"));
         let mut watch = Watch {
-            catalogue: &catalogue, log: &mut log, texts: &texts, at: 0, body: "verdict\n".into(), note: "news".into(),
-            scroll: 0, mode: Mode::Exercise, seen: None, passed: false,
+            catalogue: &catalogue,
+            log: &mut log,
+            texts: &texts,
+            at: 0,
+            body: "verdict\n".into(),
+            note: "news".into(),
+            scroll: 0,
+            mode: Mode::Exercise,
+            seen: None,
+            passed: false,
         };
-        for mode in [Mode::Exercise, Mode::Help, Mode::AskReset, Mode::List { row: 2, search: "mount".into(), typing: true }] {
+        for mode in [
+            Mode::Exercise,
+            Mode::Help,
+            Mode::AskReset,
+            Mode::List {
+                row: 2,
+                search: "mount".into(),
+                typing: true,
+            },
+        ] {
             watch.mode = mode;
             for (columns, rows) in [(20, 24), (80, 24), (200, 60), (20, 5), (1, 1)] {
                 let lines = watch.screen(columns, rows);
                 assert!(lines.len() <= rows.max(3), "{columns}x{rows}");
-                assert!(lines.iter().all(|line| super::super::columns(&fit(line, columns)) <= columns));
+                assert!(
+                    lines
+                        .iter()
+                        .all(|line| super::super::columns(&fit(line, columns)) <= columns)
+                );
             }
         }
-        assert!(watch.screen(80, 24).iter().any(|line| line.contains("> ") && line.contains("2.2")));
+        assert!(
+            watch
+                .screen(80, 24)
+                .iter()
+                .any(|line| line.contains("> ") && line.contains("2.2"))
+        );
     }
 }

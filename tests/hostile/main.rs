@@ -6,6 +6,9 @@
 //!
 //! A program of its own, so that no other test runs meanwhile and is counted.
 
+// Helpers of tests are tests, too, but clippy's exception is for `#[test]` only.
+#![allow(clippy::unwrap_used)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

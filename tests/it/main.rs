@@ -1,6 +1,9 @@
 //! Tests of `tp` through its real binary: each runs it on a course of its own
 //! and looks at what came of it.
 
+// Helpers of tests are tests, too, but clippy's exception is for `#[test]` only.
+#![allow(clippy::unwrap_used)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -19,13 +19,22 @@ fn the_picture_in_the_readme_is_what_the_program_prints() {
     let course = Course::new();
     let exercise = "exercises/01-hostname/1-own-hostname";
     for file in ["README.md", "exercise.yaml", "expected.yaml", "hints.yaml"] {
-        course.folder.write(&format!("course/{exercise}/{file}"), &read(&format!("{exercise}/{file}")));
+        course.folder.write(
+            &format!("course/{exercise}/{file}"),
+            &read(&format!("{exercise}/{file}")),
+        );
     }
     let wrong = "solutions/01-hostname/1-own-hostname/wrong/name-before-namespace.sh";
-    course.folder.write(&format!("course/{exercise}/work.sh"), &read(wrong));
+    course
+        .folder
+        .write(&format!("course/{exercise}/work.sh"), &read(wrong));
 
     let mut command = course.tp(&["check", "1.1"]);
-    let output = command.env("LC_ALL", "C.UTF-8").env("COLUMNS", "88").output().unwrap();
+    let output = command
+        .env("LC_ALL", "C.UTF-8")
+        .env("COLUMNS", "88")
+        .output()
+        .unwrap();
     let printed = text(&output.stdout);
     assert!(printed.contains("FAIL"), "{printed}");
 
@@ -35,14 +44,23 @@ fn the_picture_in_the_readme_is_what_the_program_prints() {
         fs::write(&path, &picture).unwrap();
     }
     let drawn = fs::read_to_string(&path).unwrap_or_default();
-    assert!(drawn == picture, "docs/verdict.svg is not what is printed now:\n{printed}");
+    assert!(
+        drawn == picture,
+        "docs/verdict.svg is not what is printed now:\n{printed}"
+    );
 }
 
 /// The lines as on a terminal, with the colours that the words stand for.
 fn draw(printed: &str) -> String {
-    let lines: Vec<String> =
-        ["$ tp check 1.1".to_owned()].into_iter().chain(printed.lines().map(str::to_owned)).collect();
-    let columns = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    let lines: Vec<String> = ["$ tp check 1.1".to_owned()]
+        .into_iter()
+        .chain(printed.lines().map(str::to_owned))
+        .collect();
+    let columns = lines
+        .iter()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or(0);
     let width = (columns as f64 * CHARACTER.0) as usize + 2 * MARGIN;
     let height = lines.len() * CHARACTER.1 + 2 * MARGIN;
     let mut svg = format!(
@@ -61,7 +79,10 @@ fn draw(printed: &str) -> String {
             _ => "",
         };
         let y = MARGIN + (number + 1) * CHARACTER.1 - 5;
-        let line = line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let line = line
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
         svg += &format!("<text x=\"{MARGIN}\" y=\"{y}\"{colour}>{line}</text>\n");
     }
     svg + "</g>\n</svg>\n"
