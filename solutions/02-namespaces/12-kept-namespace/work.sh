@@ -2,7 +2,7 @@
 
 # A bind mount of a file needs a file to cover.
 touch /run/kept
-# The bind mount is made from outside, by a child of unshare(1) that has stayed
-# in the machine; hostname(1) is the only process ever started inside.
+# unshare(1) leaves the UTS namespace only, so the mount that it makes is the
+# machine's, and stays when hostname(1), the only command run inside, has ended.
 unshare --uts=/run/kept hostname kept
 exec nsenter --uts=/run/kept "$@"
