@@ -104,13 +104,6 @@ impl Session {
     fn checker(&self) -> Checker<'_> {
         Checker::new(&self.catalogue, &self.texts)
     }
-
-    /// Checks the student's own file and writes the attempt down.
-    fn attempt(&mut self, exercise: &Exercise) -> ExerciseResult {
-        let result = self.checker().check(exercise, &Work::Student);
-        self.log.attempt(&result);
-        result
-    }
 }
 
 fn open(id: Option<&str>) -> Result<u8> {
@@ -212,6 +205,12 @@ fn check(arguments: &CheckArgs) -> Result<u8> {
     };
     let started = crate::course::progress::now();
     let mut results = Vec::new();
+    let Session {
+        catalogue,
+        log,
+        texts,
+    } = &mut session;
+    let mut checker = Checker::new(catalogue, texts);
     for exercise in &exercises {
         if crate::sandbox::INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
             bail!(
@@ -220,15 +219,17 @@ fn check(arguments: &CheckArgs) -> Result<u8> {
                 exercises.len()
             );
         }
-        let result = if arguments.solutions {
-            session
-                .checker()
-                .check(exercise, &Work::File(&exercise.solution_file()))
-        } else {
-            session.attempt(exercise)
+        let solution = exercise.solution_file();
+        let work = match arguments.solutions {
+            true => Work::File(&solution),
+            false => Work::Student,
         };
+        let result = checker.check(exercise, &work);
+        if !arguments.solutions {
+            log.attempt(&result);
+        }
         if arguments.format == DataFormat::Text {
-            print(&verdict::render(&result, &session.texts))?;
+            print(&verdict::render(&result, texts))?;
         }
         results.push(result);
     }
