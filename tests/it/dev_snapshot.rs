@@ -42,7 +42,7 @@ fn a_snapshot_is_recorded_from_the_solution_less_the_baseline() {
         return;
     };
     snapshot(&course, &["1.1", "--accept"], 0);
-    insta::assert_snapshot!(recorded(&course), @r"
+    insta::assert_snapshot!(recorded(&course), @"
     inside:
       process:
         namespaces: {uts: new}
@@ -79,7 +79,7 @@ fn a_change_is_shown_and_without_a_terminal_not_taken() {
         &HONEST.replace("mine", "yours"),
     );
     let told = snapshot(&course, &["1.1"], 1);
-    insta::assert_snapshot!(told, @r"
+    insta::assert_snapshot!(told, @"
     1.1 own-name:
      inside:
        process:
@@ -231,7 +231,7 @@ fn a_question_is_recorded_from_its_scenario() {
         "one: {process: {hostname: ???}}\n",
     );
     snapshot(&course, &["1.1", "--accept"], 0);
-    insta::assert_snapshot!(recorded(&course), @r"
+    insta::assert_snapshot!(recorded(&course), @"
     one: {process: {namespaces: {uts: $a}}}
     two:
       process:
