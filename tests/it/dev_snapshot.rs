@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::check::{EXPECTED, HONEST, UNTOUCHED};
-use crate::shell::Typist;
 use crate::support::{Course, exists, printed, sandbox_or_skip};
+use crate::typist::Typist;
 
 /// An exercise with a solution, and this snapshot if any.
 fn course(expected: Option<&str>, solution: &str) -> Option<Course> {

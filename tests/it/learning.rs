@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::check::{EXPECTED, HONEST, UNTOUCHED};
 use crate::support::{Course, error_line, exists, printed, sandbox_or_skip, text};
 
-const HINTS: &str = "- when: inside.process.namespaces.uts\n  hints: [first-uts, second-uts, third-uts]\n\
+pub const HINTS: &str = "- when: inside.process.namespaces.uts\n  hints: [first-uts, second-uts, third-uts]\n\
                      - when: inside.process.hostname\n  hints: [first-name, second-name, third-name]\n\
                      - when: any\n  hints: [first-any, second-any, third-any]\n";
 
-fn course() -> Course {
+pub fn course() -> Course {
     let course = Course::new();
     for (id, name) in [("1.1", "first"), ("1.2", "second"), ("2.1", "third")] {
         course.shell(id, name, "", EXPECTED, UNTOUCHED);
@@ -26,7 +26,7 @@ fn says(course: &Course, arguments: &[&str], code: i32) -> String {
     printed(&course.run(arguments), code)
 }
 
-fn log(course: &Course) -> String {
+pub fn log(course: &Course) -> String {
     let path = course.path("state");
     let mut found = String::new();
     for entry in walk(&path) {

@@ -19,3 +19,5 @@ mod processes;
 mod questions;
 mod right_answers;
 mod shell;
+mod typist;
+mod watch;

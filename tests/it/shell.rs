@@ -1,21 +1,12 @@
 //! `tp shell`: the sandbox opened by hand, from a script and on a terminal.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::termios::{LocalFlags, tcgetattr};
-use nix::unistd::setsid;
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::check::{EXPECTED, UNTOUCHED};
-use crate::support::{Course, printed, sandbox_or_skip, text};
+use crate::support::{Course, printed, sandbox_or_skip};
+use crate::typist::Typist;
 
 fn course() -> Course {
     let course = Course::new();
@@ -87,94 +78,6 @@ fn what_is_done_in_the_shell_is_gone_with_it() {
     assert_eq!(told, "machine\n");
 }
 
-/// `tp` on a terminal of its own, with somebody who types.
-pub struct Typist {
-    master: File,
-    /// Kept open, so that the terminal's modes can be read after `tp` has gone.
-    terminal: OwnedFd,
-    child: Child,
-    seen: String,
-}
-
-impl Typist {
-    pub fn new(mut command: Command) -> Self {
-        // Closed on exec, or the children of other tests would keep it open.
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        let master = posix_openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let mut options = File::options();
-        options
-            .read(true)
-            .write(true)
-            .custom_flags(OFlag::O_NOCTTY.bits());
-        let slave = options.open(ptsname_r(&master).unwrap()).unwrap();
-        let end = || Stdio::from(slave.try_clone().unwrap());
-        command.stdin(end()).stdout(end()).stderr(end());
-        // SAFETY: two system calls.
-        unsafe {
-            command.pre_exec(|| {
-                setsid()?;
-                // The first terminal of a new session is its controlling one.
-                match nix::libc::ioctl(0, nix::libc::TIOCSCTTY, 0) {
-                    0 => Ok(()),
-                    _ => Err(std::io::Error::last_os_error()),
-                }
-            })
-        };
-        let child = command.spawn().unwrap();
-        Self {
-            master: File::from(OwnedFd::from(master)),
-            terminal: slave.into(),
-            child,
-            seen: String::new(),
-        }
-    }
-
-    /// Reads until this is on the screen (what was seen before does not count).
-    pub fn see(&mut self, wanted: &str) {
-        let hang = Instant::now() + Duration::from_secs(60);
-        while !self.seen.contains(wanted) {
-            assert!(Instant::now() < hang, "never seen: {wanted}\n{}", self.seen);
-            self.read();
-        }
-        let end = self.seen.find(wanted).unwrap() + wanted.len();
-        self.seen.drain(..end);
-    }
-
-    fn read(&mut self) {
-        use std::os::fd::AsFd;
-        let mut ready = [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)];
-        poll(&mut ready, PollTimeout::from(100u8)).unwrap();
-        if ready[0].any() == Some(true) {
-            let mut buffer = [0; 4096];
-            let length = self.master.read(&mut buffer).unwrap_or(0);
-            self.seen += &text(&buffer[..length]);
-        }
-    }
-
-    pub fn type_in(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
-    }
-
-    fn is_cooked(&self) -> bool {
-        let modes = tcgetattr(&self.terminal).unwrap();
-        modes
-            .local_flags
-            .contains(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG)
-    }
-
-    /// Waits for the end, reading on so that nobody waits for the screen.
-    pub fn end(&mut self) -> i32 {
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().unwrap();
-            }
-            self.read();
-        }
-    }
-}
-
 #[test]
 fn on_a_terminal_what_is_typed_is_checked_at_once_and_exit_gives_the_terminal_back() {
     if !sandbox_or_skip() {
@@ -221,13 +124,7 @@ fn a_terminal_that_goes_away_ends_the_sandbox() {
     let mut person = Typist::new(course.tp(&["shell", "1.1"]));
     person.type_in("echo there-$((1 + 1))\r");
     person.see("there-2");
-    let Typist {
-        master,
-        terminal,
-        mut child,
-        ..
-    } = person;
-    drop((master, terminal));
+    let mut child = person.hang_up();
     crate::check::wait_until("the runner has ended", || {
         let state = std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
         state.is_err() || state.unwrap().contains(") Z ")
