@@ -17,6 +17,14 @@ use nix::unistd::{Pid, setsid};
 
 use crate::support::text;
 
+impl Drop for Typist {
+    fn drop(&mut self) {
+        // Of a test that failed, too, nothing stays.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
 /// `tp` on a terminal of its own, with somebody who types.
 pub struct Typist {
     master: File,
@@ -109,9 +117,16 @@ impl Typist {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
-    /// Closes the terminal; what ran there is left to itself.
-    pub fn hang_up(self) -> Child {
-        self.child
+    /// Closes the terminal, and waits until what ran there has noticed.
+    pub fn hang_up(mut self) {
+        let nowhere = || OwnedFd::from(File::open("/dev/null").unwrap());
+        self.master = nowhere().into();
+        self.terminal = nowhere();
+        let hang = Instant::now() + Duration::from_secs(60);
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < hang, "it runs on without a terminal");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn is_cooked(&self) -> bool {
@@ -123,7 +138,9 @@ impl Typist {
 
     /// Waits for the end, reading on so that nobody waits for the screen.
     pub fn end(&mut self) -> i32 {
+        let hang = Instant::now() + Duration::from_secs(60);
         loop {
+            assert!(Instant::now() < hang, "it does not end: {}", self.seen);
             if let Some(status) = self.child.try_wait().unwrap() {
                 while self.read() {}
                 return status.code().unwrap_or(-1);

@@ -159,5 +159,6 @@ fn a_terminal_of_twenty_columns_and_six_rows_is_enough() {
     person.type_in("l");
     person.see("third");
     person.type_in("\u{1b}");
+    person.see("first");
     quit(person);
 }
