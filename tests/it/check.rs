@@ -391,6 +391,8 @@ fn an_interrupted_check_says_so_and_leaves_nothing() {
         assert!(!told.contains("panicked"), "{told}");
         assert_ne!(output.status.code(), Some(0), "{signal}: {told}");
         wait_until("nothing is left", || !runs(&mark));
+        let list = printed(&course.run(&["list", "--format", "json"]), 0);
+        assert!(list.contains("\"attempts\": 0"), "no attempt: {list}");
     }
 }
 
