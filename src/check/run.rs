@@ -11,6 +11,7 @@ use super::build::{Builder, Built};
 use super::verdict::{Check, ExerciseResult, Explanation, Status};
 use crate::course::catalogue::{Catalogue, Exercise, Kind};
 use crate::course::yaml::plain;
+use crate::course::files;
 use crate::expect::Texts;
 use crate::expect::{self, Expected, Run};
 use crate::sandbox::{self, Ended, Event, Limits, Plan, Sandbox, StagedFile, Unsupported};
@@ -19,6 +20,9 @@ use crate::state::facts::{Exit, Machine, Observation};
 /// Checkpoints that are looked at in one run; a program that loops over more
 /// is let through without a look, until its time is over.
 const MOST_CHECKPOINTS: usize = 32;
+
+/// The most bytes that a Rust exercise's program may have.
+const PROGRAM: u64 = 64 << 20;
 
 /// Everything that checks of one course share.
 pub struct Checker<'a> {
@@ -41,6 +45,8 @@ pub enum Work<'a> {
 pub struct Recorded {
     pub run: Run,
     pub ended: Ended,
+    /// Why it could not be observed to its end.
+    pub unseen: Option<String>,
     pub output: String,
     pub truncated: bool,
 }
@@ -108,7 +114,7 @@ impl<'a> Checker<'a> {
     pub fn expected(&self, exercise: &Exercise) -> Result<Expected> {
         let path = exercise.dir.join("expected.yaml");
         let shown = self.catalogue.relative(&path);
-        let text = fs::read_to_string(&path).map_err(|error| {
+        let text = files::read_text(&path).map_err(|error| {
             let (file, why) = (shown.display(), plain(&error));
             anyhow!(
                 "{file}: {why}; `tp dev snapshot {}` records it",
@@ -135,7 +141,7 @@ impl<'a> Checker<'a> {
             Kind::Shell => script(text, "work.sh"),
             Kind::Question => {
                 let path = exercise.dir.join("scenario.sh");
-                let scenario = fs::read_to_string(&path)
+                let scenario = files::read_text(&path)
                     .with_context(|| format!("read {}", path.display()))?;
                 script(&scenario, "scenario.sh")
             }
@@ -149,7 +155,7 @@ impl<'a> Checker<'a> {
                     Built::Refused(message) => return Ok(Err(message)),
                 };
                 let content =
-                    fs::read(&program).with_context(|| format!("read {}", program.display()))?;
+                    files::read(&program, PROGRAM).with_context(|| format!("read {}", program.display()))?;
                 StagedFile {
                     path: format!("{}/work", sandbox::root::WORK),
                     mode: 0o755,
@@ -167,7 +173,7 @@ impl<'a> Checker<'a> {
             Work::Student => exercise.work_file(),
         };
         // A stray byte, in a comment say, is for the shell or the compiler to judge.
-        let bytes = fs::read(&path).map_err(|error| {
+        let bytes = files::read(&path, files::TEXT).map_err(|error| {
             let (file, why) = (self.catalogue.relative(&path).display(), plain(&error));
             match work {
                 Work::Student if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -255,6 +261,7 @@ impl<'a> Checker<'a> {
             Ended::TimeLimit => "time_limit",
             Ended::MemoryLimit => "memory_limit",
             Ended::Interrupted => "interrupted",
+            Ended::Unobservable => "unobservable",
         };
         let reached: Vec<&str> = recorded
             .run
@@ -272,7 +279,11 @@ impl<'a> Checker<'a> {
                 check.explanation = None;
             }
         }
-        checks.insert(0, self.condition(id, Status::Fail));
+        let mut condition = self.condition(id, Status::Fail);
+        if let (Some(explanation), Some(unseen)) = (&mut condition.explanation, &recorded.unseen) {
+            explanation.what.clone_from(unseen);
+        }
+        checks.insert(0, condition);
     }
 
     /// A check on the run itself; it carries no points of its own.
@@ -327,7 +338,7 @@ pub fn plan(exercise: &Exercise, program: StagedFile) -> Result<Plan> {
     let mut argv_of_setup = None;
     if setup.exists() {
         let path = "/opt/tp/setup.sh".to_owned();
-        let content = fs::read(&setup).with_context(|| format!("read {}", setup.display()))?;
+        let content = files::read(&setup, files::TEXT).with_context(|| format!("read {}", setup.display()))?;
         argv_of_setup = Some(vec!["/bin/sh".to_owned(), path.clone()]);
         files.push(StagedFile {
             path,
@@ -367,31 +378,44 @@ pub fn record(plan: &Plan) -> Result<Recorded> {
         baseline,
         ..Run::default()
     };
-    let ended = loop {
+    // The baseline could be observed: what cannot now is the program's doing.
+    let mut unseen = None;
+    let mut ended = loop {
         match sandbox.next_event(&[], |_| Ok(()))? {
             Event::Ended(ended) => break ended,
             Event::Checkpoint(stop) => {
                 // The first to reach a name is the one that is looked at.
                 let known = run.checkpoints.iter().any(|(name, _)| *name == stop.name);
-                if !known
-                    && run.checkpoints.len() < MOST_CHECKPOINTS
-                    && let Some(seen) = sandbox.observe(&stop)?
-                {
-                    run.checkpoints.push((stop.name.clone(), seen));
+                if !known && run.checkpoints.len() < MOST_CHECKPOINTS {
+                    match sandbox.observe(&stop) {
+                        Ok(Some(seen)) => run.checkpoints.push((stop.name.clone(), seen)),
+                        // Killed while it was looked at.
+                        Ok(None) => {}
+                        Err(error) => {
+                            unseen = Some(format!("{error:#}"));
+                            break Ended::Unobservable;
+                        }
+                    }
                 }
                 sandbox.resume(&stop);
             }
         }
     };
     if let Ended::Exited(status) = ended {
-        let machine = sandbox.observe_machine()?;
-        run.after = Some(after(machine, status));
+        match sandbox.observe_machine() {
+            Ok(machine) => run.after = Some(after(machine, status)),
+            Err(error) => {
+                unseen = Some(format!("{error:#}"));
+                ended = Ended::Unobservable;
+            }
+        }
     }
     let (printed, truncated) = (std::mem::take(&mut sandbox.printed), sandbox.truncated);
     sandbox.close();
     Ok(Recorded {
         run,
         ended,
+        unseen,
         output: printable(&printed),
         truncated,
     })

@@ -7,9 +7,11 @@
 //! - [`shipped`]: work files as shipped, and the way back to them.
 //! - [`new`]: the beginning of a new exercise.
 //! - [`language`]: which translation of a text to read.
+//! - [`files`]: reading what a student may have put there;
 //! - [`yaml`]: YAML files of the course, with errors that name the place.
 
 pub mod catalogue;
+pub mod files;
 pub mod hints;
 pub mod language;
 pub mod new;

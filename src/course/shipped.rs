@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, anyhow, bail};
 
 use super::catalogue::{Catalogue, Exercise};
+use super::files;
 use super::progress::{now, state_directory};
 use super::yaml::plain;
 
@@ -19,7 +20,7 @@ pub fn remember(catalogue: &Catalogue) {
         if copy.exists() {
             continue;
         }
-        let text = committed(exercise).or_else(|| fs::read(exercise.work_file()).ok());
+        let text = committed(exercise).or_else(|| files::read(&exercise.work_file(), files::TEXT).ok());
         if let Some(text) = text {
             let _ = keep(&copy, &text);
         }

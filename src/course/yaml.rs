@@ -10,7 +10,7 @@ use super::catalogue::distance;
 
 /// Reads and parses one file. `remedy` ends the error, after a semicolon.
 pub fn read<T: DeserializeOwned>(path: &Path, remedy: &str) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = super::files::read_text(path).map_err(|error| {
         let reason = match error.kind() {
             std::io::ErrorKind::InvalidData => "not UTF-8 text".to_owned(),
             _ => plain(&error),

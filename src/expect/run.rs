@@ -45,10 +45,12 @@ impl Changes {
         };
         let mut checkpoints: Vec<Checkpoint> = Vec::new();
         let after = run.after.iter().map(|observation| (AFTER, observation));
+        // The name of the end is not for the program to give.
         let named = run
             .checkpoints
             .iter()
-            .map(|(name, observation)| (name.as_str(), observation));
+            .map(|(name, observation)| (name.as_str(), observation))
+            .filter(|(name, _)| *name != AFTER);
         for (name, observation) in named.chain(after) {
             if checkpoints.iter().any(|known| known.name == name) {
                 continue;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ipc;
 use super::network::{self, Network};
-use super::proc::{Namespace, ProcDir, read_at};
+use super::proc::{Namespace, ProcDir, read_at, visible};
 use crate::state::facts::{Ipc, NamespaceKind};
 
 /// The most that the observer may tell.
@@ -219,6 +219,6 @@ fn join(namespace: &Namespace, flag: CloneFlags, name: &str) -> Result<()> {
 /// Host name and domain name, as uname(2) tells them.
 fn names() -> Result<(String, String)> {
     let uname = nix::sys::utsname::uname().context("uname")?;
-    let text = |name: &std::ffi::OsStr| name.to_string_lossy().into_owned();
+    let text = |name: &std::ffi::OsStr| visible(name.to_string_lossy().into_owned());
     Ok((text(uname.nodename()), text(uname.domainname())))
 }

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fstat};
 
-use super::proc::read_at;
+use super::proc::{read_at, visible};
 use crate::state::facts::{Ipc, IpcObject};
 
 /// The most queues that are told of one namespace.
@@ -98,7 +98,7 @@ fn posix_queues() -> Result<BTreeMap<String, IpcObject>, Errno> {
             continue;
         }
         if let Ok(queue) = posix_queue(root.as_fd(), name) {
-            queues.insert(format!("/{}", name.to_string_lossy()), queue);
+            queues.insert(visible(format!("/{}", name.to_string_lossy())), queue);
         }
     }
     Ok(queues)

@@ -28,6 +28,7 @@ use anyhow::{Result, anyhow};
 use crate::state::facts::{Machine, NamespaceId, NamespaceKind, Observation, Process, View};
 use inside::{Request, Seen};
 use proc::{Namespace, ProcDir};
+pub use proc::visible;
 pub use status::securebits_names;
 use status::{IdMap, Status};
 

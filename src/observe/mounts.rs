@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Frame;
 use super::cgroups::below;
+use super::proc::visible;
 use crate::state::facts::{Mount, NamespaceId};
 
 /// Options of a file system that say something about the course's subject and
@@ -144,7 +145,7 @@ fn unescape(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    visible(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// What a table of mounts says, as facts.

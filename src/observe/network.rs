@@ -20,7 +20,7 @@ use netlink_packet_route::route::{
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use serde::{Deserialize, Serialize};
 
-use super::proc::READ_LIMIT;
+use super::proc::{READ_LIMIT, visible};
 use crate::state::facts::{Interface, Peer};
 
 /// Routing table `main` of ip-route(8).
@@ -164,7 +164,7 @@ fn name(link: &LinkMessage) -> Option<String> {
     link.attributes
         .iter()
         .find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name.clone()),
+            LinkAttribute::IfName(name) => Some(visible(name.clone())),
             _ => None,
         })
 }

@@ -64,7 +64,7 @@ impl ProcDir {
     /// Where a link of the process (`root`, `cwd`, `exe`) leads.
     pub fn link(&self, name: &str) -> Result<String> {
         readlinkat(&self.dir, name)
-            .map(|target| target.to_string_lossy().into_owned())
+            .map(|target| visible(target.to_string_lossy().into_owned()))
             .map_err(|errno| self.explain(name, errno))
     }
 
@@ -178,8 +178,47 @@ pub fn read_fd(fd: OwnedFd) -> Result<String, Errno> {
         .take(READ_LIMIT)
         .read_to_end(&mut bytes)
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
-    Ok(String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    if text.chars().any(acts_on_a_terminal) {
+        return Ok(text
+            .split_inclusive(['\n', '\t'])
+            .map(visible_line)
+            .collect());
+    }
+    Ok(text)
+}
+
+/// The line feeds and tabs that part a file's fields stay.
+fn visible_line(line: &str) -> String {
+    let end = line.len() - usize::from(line.ends_with(['\n', '\t']));
+    visible(line[..end].to_owned()) + &line[end..]
+}
+
+/// A name that somebody gave, with what a terminal would act on written out:
+/// an observation is shown to people, and the observed may be hostile.
+pub fn visible(name: String) -> String {
+    if !name
+        .chars()
+        .any(|c| acts_on_a_terminal(c) || "\n\t".contains(c))
+    {
+        return name;
+    }
+    let mut shown = String::with_capacity(name.len() + 16);
+    for c in name.chars() {
+        match acts_on_a_terminal(c) || "\n\t".contains(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Control characters, and those that turn the direction of the text.
+fn acts_on_a_terminal(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && !"\n\t".contains(c))
 }
 
 /// Reads a file by its path likewise; `None` when it cannot be read.

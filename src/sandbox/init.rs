@@ -108,6 +108,9 @@ fn init(birth: &Birth) -> Result<Infallible> {
     // into it. ptrace(2)
     nix::sys::prctl::set_dumpable(false).context("prctl(PR_SET_DUMPABLE)")?;
 
+    leave_session_keyring();
+    filter::close_ways_out().context("seccomp")?;
+
     if let Some(setup) = &birth.plan.setup {
         let status = wait_for(start(birth, |birth| scenery(birth, setup))?)?;
         if status != 0 {
@@ -153,6 +156,15 @@ fn program(birth: &Birth) -> Result<Infallible> {
     // SAFETY: a prctl that only the filter knows; it takes no pointers here.
     unsafe { libc::prctl(checkpoint::LOOK_NOW as i32, 0, 0) };
     execute(&birth.plan.argv)
+}
+
+/// Keys belong to no namespace: the runner's would be the program's. Where it
+/// cannot be left, no call reaches it all the same ([`filter::close_ways_out`]).
+fn leave_session_keyring() {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_long = 1;
+    let anonymous = std::ptr::null::<libc::c_char>();
+    // SAFETY: this command takes a name, or none.
+    unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, anonymous) };
 }
 
 /// The exercise's scenery, run as the program will be, but without the filter.
@@ -310,10 +322,12 @@ fn open_terminal(birth: &Birth) -> Result<()> {
 
 fn set_limits(plan: &Plan) -> Result<()> {
     let limits = &plan.limits;
+    // Not 0 for core files: a program that receives them (core(5)) is told of
+    // those, too; 1 is what the kernel spares it, and nothing fits into it.
     for (resource, value) in [
         (Resource::RLIMIT_NPROC, limits.processes),
         (Resource::RLIMIT_FSIZE, limits.disk),
-        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CORE, 1),
     ] {
         setrlimit(resource, value, value).with_context(|| format!("setrlimit({resource:?})"))?;
     }

@@ -96,7 +96,7 @@ fn tmpfs(pid: i32, seen: &mut HashSet<u64>) -> u64 {
         let Some(point) = line.split(' ').nth(4) else {
             continue;
         };
-        let path = format!("/proc/{pid}/root{point}");
+        let path = format!("/proc/{pid}/root{}", unescaped(point));
         let Ok(device) = fs::metadata(&path).map(|metadata| metadata.dev()) else {
             continue;
         };
@@ -109,6 +109,16 @@ fn tmpfs(pid: i32, seen: &mut HashSet<u64>) -> u64 {
         }
     }
     bytes
+}
+
+/// A mount point as the kernel writes it: blank, tab, line feed and backslash
+/// are octal. proc_pid_mountinfo(5)
+fn unescaped(point: &str) -> String {
+    point
+        .replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
 }
 
 /// `MemAvailable` of /proc/meminfo, in bytes. proc_meminfo(5)

@@ -27,12 +27,12 @@ mod rootfs;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -58,6 +58,10 @@ impl fmt::Display for Unsupported {
 }
 
 impl std::error::Error for Unsupported {}
+
+/// How much longer than a program's own time the opening may take: it makes
+/// the machine and runs the exercise's setup.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the sandbox's program may use.
 #[derive(Clone, Debug)]
@@ -110,6 +114,8 @@ pub enum Ended {
     MemoryLimit,
     /// The runner was asked to stop.
     Interrupted,
+    /// What the program built cannot be looked at.
+    Unobservable,
 }
 
 /// Something that happened in the sandbox.
@@ -152,8 +158,11 @@ impl Sandbox {
     /// # Errors
     /// [`Unsupported`] where the machine cannot do it.
     pub fn open(plan: &Plan) -> Result<(Self, Stop)> {
+        let deadline = Instant::now() + plan.limits.time + PATIENCE;
         let (control, theirs) = Control::pair()?;
         let (output, their_output) = pipe2(OFlag::O_CLOEXEC).context("pipe2")?;
+        // The program can read the pipe, too: what poll said was there may be gone.
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("fcntl(O_NONBLOCK)")?;
         let cgroup = Cgroup::create(&plan.limits);
         let birth = init::Birth {
             plan,
@@ -179,7 +188,7 @@ impl Sandbox {
         let ids @ (uid, gid) = outer_ids();
         write_maps(&creator.to_string(), uid, gid).map_err(no_user_namespace)?;
         control.send(&Message::Go)?;
-        let init = match expect_message(&control)? {
+        let init = match expect_message(&control, deadline)? {
             Message::Init(pid) => pid,
             other => bail!("the sandbox said {other:?} before it was there"),
         };
@@ -188,13 +197,14 @@ impl Sandbox {
 
         let mut terminal = None;
         let listener = loop {
-            match expect_message(&control)? {
+            match expect_message(&control, deadline)? {
                 Message::Terminal(fd) => terminal = Some(fd),
                 Message::Listener(fd) => break fd,
                 other => bail!("the sandbox said {other:?} instead of starting"),
             }
         };
         unborn.reap_creator();
+        wait_for(&[listener.as_fd(), control.0.as_fd()], deadline)?;
         let start = filter::receive(&listener)
             .context("the seccomp listener")?
             .context("the program ended before it began")?;
@@ -387,6 +397,7 @@ impl Sandbox {
         let Some(output) = &mut self.output else {
             return Ok(());
         };
+        use std::io::ErrorKind::{Interrupted, WouldBlock};
         let mut buffer = [0; 16 << 10];
         match output.read(&mut buffer) {
             Ok(0) => self.output = None,
@@ -395,7 +406,7 @@ impl Sandbox {
                 self.truncated |= length > room;
                 self.printed.extend(&buffer[..length.min(room)]);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), Interrupted | WouldBlock) => {}
             Err(error) => return Err(error).context("read what the program printed"),
         }
         Ok(())
@@ -461,12 +472,35 @@ fn kill_and_reap(pid: Pid) {
     while waitpid(pid, Some(WaitPidFlag::__WALL)) == Err(Errno::EINTR) {}
 }
 
-fn expect_message(control: &Control) -> Result<Message> {
+/// The next message of a sandbox that is being opened.
+fn expect_message(control: &Control, deadline: Instant) -> Result<Message> {
+    wait_for(&[control.0.as_fd()], deadline)?;
     match control.receive()? {
         Some(Message::Unsupported(why)) => Err(Unsupported(why).into()),
         Some(Message::Fault(why)) => bail!("the sandbox: {why}"),
         Some(message) => Ok(message),
         None => bail!("the sandbox ended before it was ready"),
+    }
+}
+
+/// Waits until there is something to be read from one of these.
+fn wait_for(any: &[BorrowedFd], deadline: Instant) -> Result<()> {
+    loop {
+        let mut waiting: Vec<PollFd> = any
+            .iter()
+            .map(|fd| PollFd::new(*fd, PollFlags::POLLIN))
+            .collect();
+        match poll(&mut waiting, PollTimeout::from(50u8)) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(()),
+            Err(errno) => return Err(errno).context("poll"),
+        }
+        if interrupted() {
+            bail!("interrupted");
+        }
+        if Instant::now() > deadline {
+            bail!("the sandbox did not open in time: does the exercise's setup end?");
+        }
     }
 }
 

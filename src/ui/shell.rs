@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::check::run::{Checker, limits};
 use crate::check::verdict::{ExerciseResult, Status};
 use crate::course::catalogue::Exercise;
+use crate::course::files;
 use crate::expect::{self, Run};
 use crate::sandbox::filter::Stop;
 use crate::sandbox::{self, Event, Plan, Sandbox, StagedFile};
@@ -28,7 +29,7 @@ pub fn open(checker: &Checker, exercise: &Exercise) -> Result<()> {
     let mut files = vec![StagedFile {
         path: format!("{}/{}", sandbox::root::WORK, exercise.kind.work_file()),
         mode: 0o755,
-        content: std::fs::read(exercise.work_file()).unwrap_or_default(),
+        content: files::read(&exercise.work_file(), files::TEXT).unwrap_or_default(),
     }];
     let mut argv = vec![shell().to_owned()];
     if !terminal {

@@ -29,6 +29,12 @@ const HONEST: &str = "exec unshare -u sh -c 'hostname mine; exec checkpoint insi
 /// Runs `attack` as an exercise with short limits, then an honest one, and
 /// holds the machine afterwards against what it was. Returns the verdict.
 fn attack(work: &str) -> Option<Value> {
+    let verdict = attack_that_may_pass(work)?;
+    assert_eq!(verdict["exercises"][0]["status"], "fail", "{verdict:#}");
+    Some(verdict)
+}
+
+fn attack_that_may_pass(work: &str) -> Option<Value> {
     if !sandbox_or_skip() {
         return None;
     }
@@ -44,7 +50,6 @@ fn attack(work: &str) -> Option<Value> {
     let verdict = course.check("1.1");
     settled(&course, &before);
 
-    assert_eq!(verdict["exercises"][0]["status"], "fail", "{verdict:#}");
     let honest = course.check("1.2");
     assert_eq!(
         honest["exercises"][0]["status"], "pass",
@@ -283,4 +288,283 @@ fn a_runner_that_is_killed_takes_its_sandbox_along() {
     assert_eq!(honest["exercises"][0]["status"], "pass", "{honest:#}");
     settled(&course, &before);
     assert!(exists(&course.path("state")));
+}
+
+/// Checks `work` with a course of its own and returns what a person reads.
+fn read_by_a_person(work: &str) -> Option<String> {
+    if !sandbox_or_skip() {
+        return None;
+    }
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let course = Course::new();
+    course.shell("1.1", "attack", "", EXPECTED, work);
+    let output = course.run(&["check", "1.1"]);
+    Some(support::text(&output.stdout) + &support::text(&output.stderr))
+}
+
+/// What the program printed, when it was allowed to run to its end.
+fn printed(verdict: &Value) -> &str {
+    verdict["exercises"][0]["output"].as_str().unwrap_or("")
+}
+
+#[test]
+fn names_given_in_the_sandbox_do_not_act_on_the_terminal() {
+    let work = "e=$(printf '\\033]0;PASS\\007')\n\
+                mkdir \"/mnt/$e\"; mount -t tmpfs \"$e\" \"/mnt/$e\"\n\
+                ip link add \"$e\" type dummy; hostname \"$e\"\n\
+                cp /bin/sleep \"/tmp/$e\"; \"/tmp/$e\" 100 &\n\
+                unshare -u sh -c 'hostname \"$1\"; checkpoint inside; checkpoint \"$1\"' sh \"$e\"; exit 0\n";
+    let Some(text) = read_by_a_person(work) else {
+        return;
+    };
+    assert!(text.contains("PASS"), "the names are shown: {text}");
+    assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
+}
+
+#[test]
+fn the_name_of_the_end_cannot_be_taken() {
+    let work = "unshare -u sh -c 'hostname mine; checkpoint inside'; checkpoint after\n\
+                mount -t tmpfs left /mnt; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert_eq!(failed(&verdict), ["after.nothing_else"], "{verdict:#}");
+}
+
+#[test]
+fn the_users_keys_are_out_of_reach() {
+    // add_key(2), keyctl(KEYCTL_DESCRIBE, session), request_key(2) by number.
+    let (add, request, control) = (libc::SYS_add_key, libc::SYS_request_key, libc::SYS_keyctl);
+    let work = format!(
+        "perl -e '$d=\"left\"; print \"add \", syscall({add}, \"user\", $d, $d, 4, -3), \"\\n\";\n\
+         $b=\" \" x 99; print \"describe \", syscall({control}, 6, -3, $b, 99), \"\\n\";\n\
+         print \"request \", syscall({request}, \"user\", $d, \"x\", -3), \"\\n\"'; exit 0\n"
+    );
+    let Some(verdict) = attack(&work) else { return };
+    assert_eq!(
+        printed(&verdict).lines().collect::<Vec<_>>(),
+        ["add -1", "describe -1", "request -1"]
+    );
+}
+
+#[test]
+fn neither_the_machine_below_nor_another_call_table_answers() {
+    let work = "perl -e 'print \"vsock \", (socket(S, 40, 1, 0) ? \"open\" : \"refused\"), \"\\n\"'; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert_eq!(printed(&verdict), "vsock refused\n");
+}
+
+#[test]
+fn one_that_reads_its_own_output_away_does_not_stall_the_runner() {
+    let work = "for i in 1 2 3 4; do cat /proc/self/fd/1 > /dev/null & done\n\
+                while :; do echo x; done\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(
+        failed(&verdict).contains(&"time_limit".to_owned()),
+        "{verdict:#}"
+    );
+}
+
+#[test]
+fn a_mount_table_without_end_is_a_failure_of_the_exercise() {
+    let work = "mkdir /mnt/a; mount -t tmpfs a /mnt\n\
+                for i in $(seq 30); do mount --rbind / /mnt 2>/dev/null || break; done\n\
+                unshare -u sh -c 'hostname mine; checkpoint inside'; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(!failed(&verdict).is_empty());
+}
+
+#[test]
+fn mounts_stacked_on_one_point_are_counted_in_time() {
+    let work = "i=0; while [ $i -lt 3000 ]; do mount -t tmpfs a /mnt; i=$((i+1)); done\n\
+                checkpoint inside; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(!failed(&verdict).is_empty());
+}
+
+#[test]
+fn interfaces_by_the_thousand_are_a_failure_of_the_exercise() {
+    let work = "seq 4000 | sed 's/.*/link add d& type dummy/' | ip -batch -\n\
+                unshare -u sh -c 'hostname mine; checkpoint inside'; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(!failed(&verdict).is_empty());
+}
+
+#[test]
+fn a_checkpoint_in_the_deepest_namespace_is_seen() {
+    let work = "cat > /tmp/deeper <<'EOF'\n\
+                [ $1 = 0 ] && exec checkpoint inside\n\
+                unshare -Urpf sh $0 $(($1 - 1)) || exec checkpoint inside\n\
+                EOF\n\
+                exec unshare -u sh -c 'hostname mine; sh /tmp/deeper 20'\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(
+        ids(&verdict, "pass").contains(&"inside.process.hostname".to_owned()),
+        "{verdict:#}"
+    );
+}
+
+#[test]
+fn a_stopped_process_that_is_left_is_seen_and_gone() {
+    let work = "sleep 1000 & kill -STOP $!; exec unshare -u sh -c 'hostname mine; exec checkpoint inside'\n";
+    let Some(verdict) = attack(work) else { return };
+    assert_eq!(failed(&verdict), ["after.nothing_else"], "{verdict:#}");
+}
+
+#[test]
+fn processes_killed_while_they_are_looked_at_disturb_nobody() {
+    let work = "i=0; while [ $i -lt 60 ]; do for c in a b c d; do checkpoint inside & done\n\
+                kill -9 $(jobs -p) 2>/dev/null; wait; i=$((i+1)); done 2>/dev/null\n\
+                exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(!failed(&verdict).is_empty());
+}
+
+#[test]
+fn a_checkpoint_without_proc_in_a_bare_root_is_seen() {
+    let work = "mkdir -p /srv/bare && cp /opt/tp/bin/checkpoint /srv/bare/ && umount -l /proc\n\
+                mount -t tmpfs over /root/work; cd /\n\
+                unshare -u sh -c 'hostname mine; exec chroot /srv/bare /checkpoint inside'; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    let passed = ids(&verdict, "pass");
+    assert!(
+        passed.contains(&"inside.process.hostname".to_owned()),
+        "{verdict:#}"
+    );
+}
+
+#[test]
+fn a_checkpoints_name_may_be_anything() {
+    let work = "checkpoint \"$(head -c 60000 /dev/zero | tr '\\0' x)\"; checkpoint ''; checkpoint\n\
+                checkpoint \"$(printf 'a\\nb\\377')\"; checkpoint inside.process; checkpoint ../../etc\n\
+                exec unshare -u sh -c 'hostname mine; exec checkpoint inside'\n";
+    let Some(verdict) = attack_that_may_pass(work) else {
+        return;
+    };
+    assert_eq!(verdict["exercises"][0]["status"], "pass", "{verdict:#}");
+}
+
+#[test]
+fn what_is_the_runners_own_is_not_to_be_found() {
+    let work = "{ env; cat /proc/*/environ; cat /proc/*/cmdline; } 2>/dev/null | tr '\\0' '\\n' | grep -c TP_COURSE\n\
+                find / -xdev \\( -name expected.yaml -o -name solutions -o -name letter.txt \\) 2>/dev/null | grep -v ^/usr\n\
+                ls /proc/self/fd | wc -l; ls /home; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    // Of descriptors there are the three streams and that of `ls` itself.
+    assert_eq!(printed(&verdict), "0\n4\n");
+}
+
+#[test]
+fn an_inherited_descriptor_stays_outside() {
+    use std::os::fd::AsRawFd;
+    if !sandbox_or_skip() {
+        return;
+    }
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let course = Course::new();
+    let secret = std::fs::File::open(course.folder.write("secret", "told\n")).unwrap();
+    // SAFETY: dup2 makes a descriptor that the program inherits.
+    assert_eq!(unsafe { libc::dup2(secret.as_raw_fd(), 77) }, 77);
+    let work = "cat /proc/self/fd/77 <&77; ls /proc/self/fd; exit 0\n";
+    course.shell("1.1", "attack", "", EXPECTED, work);
+    let verdict = course.check("1.1");
+    // SAFETY: the one that was made above.
+    unsafe { libc::close(77) };
+    assert!(!printed(&verdict).contains("told"), "{verdict:#}");
+}
+
+#[test]
+fn abstract_sockets_of_the_machine_are_out_of_reach() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("tp-hostile-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+    let work = format!(
+        "perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); \
+         print connect(S, pack(\"S a*\", 1, \"\\0{name}\")) ? \"reached\" : \"refused\"'; exit 0\n"
+    );
+    let Some(verdict) = attack(&work) else { return };
+    assert_eq!(printed(&verdict), "refused");
+}
+
+#[test]
+fn the_machines_settings_cannot_be_written() {
+    let work = "for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/sysrq-trigger \
+                /proc/sys/vm/drop_caches /proc/sys/fs/file-max /sys/kernel/uevent_helper; do\n\
+                echo x > $f && echo wrote $f; done 2>/dev/null; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert_eq!(printed(&verdict), "");
+}
+
+#[test]
+fn ipc_objects_and_queues_go_with_the_sandbox() {
+    let work = "ipcmk -M 4096 -Q -S 2; touch /dev/shm/left /dev/mqueue/left 2>/dev/null; exit 0\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(failed(&verdict).contains(&"after.nothing_else".to_owned()));
+}
+
+#[test]
+fn what_is_no_program_fails_like_any_other() {
+    let work = "printf '\\177ELF\\1\\1\\1' > /tmp/a; head -c 5000 /dev/urandom > /tmp/b\n\
+                chmod +x /tmp/a /tmp/b; /tmp/a; /tmp/b; exec /tmp/a\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(failed(&verdict).contains(&"inside".to_owned()));
+}
+
+#[test]
+fn a_clock_of_its_own_does_not_change_the_runners_time() {
+    let work =
+        "exec unshare -T --boottime 1000000 --monotonic 1000000 sh -c 'while :; do :; done'\n";
+    let Some(verdict) = attack(work) else { return };
+    assert!(!failed(&verdict).is_empty());
+}
+
+#[test]
+fn a_work_file_that_is_none_neither_stalls_nor_fills_the_runner() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let course = Course::new();
+    course.shell("1.1", "attack", "", EXPECTED, "");
+    let work = course.path(&format!(
+        "course/exercises/{}/work.sh",
+        course.directory("1.1", "attack")
+    ));
+    let status = |make: &dyn Fn()| {
+        std::fs::remove_file(&work).unwrap();
+        make();
+        course.check("1.1")["exercises"][0]["status"].clone()
+    };
+    let fifo = || nix::unistd::mkfifo(&work, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(status(&fifo), "error");
+    let device = || std::os::unix::fs::symlink("/dev/zero", &work).unwrap();
+    assert_eq!(status(&device), "error");
+    let huge = || {
+        let file = std::fs::File::create(&work).unwrap();
+        file.set_len(1 << 30).unwrap();
+    };
+    assert_eq!(status(&huge), "error");
+}
+
+#[test]
+fn a_setup_that_does_not_end_is_given_up() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let plan = tp::sandbox::Plan {
+        setup: Some(["/bin/sh", "-c", "sleep 1000"].map(String::from).into()),
+        argv: vec!["/bin/true".into()],
+        limits: tp::sandbox::Limits {
+            time: Duration::ZERO,
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let Err(error) = tp::sandbox::Sandbox::open(&plan) else {
+        panic!("it opened");
+    };
+    assert!(
+        error.to_string().contains("did not open in time"),
+        "{error:#}"
+    );
 }
