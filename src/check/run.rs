@@ -10,8 +10,8 @@ use nix::sys::signal::Signal;
 use super::build::{Builder, Built};
 use super::verdict::{Check, ExerciseResult, Explanation, Status};
 use crate::course::catalogue::{Catalogue, Exercise, Kind};
-use crate::course::yaml::plain;
 use crate::course::files;
+use crate::course::yaml::plain;
 use crate::expect::Texts;
 use crate::expect::{self, Expected, Run};
 use crate::sandbox::{self, Ended, Event, Limits, Plan, Sandbox, StagedFile, Unsupported};
@@ -141,8 +141,8 @@ impl<'a> Checker<'a> {
             Kind::Shell => script(text, "work.sh"),
             Kind::Question => {
                 let path = exercise.dir.join("scenario.sh");
-                let scenario = files::read_text(&path)
-                    .with_context(|| format!("read {}", path.display()))?;
+                let scenario =
+                    files::read_text(&path).with_context(|| format!("read {}", path.display()))?;
                 script(&scenario, "scenario.sh")
             }
             Kind::Rust => {
@@ -154,8 +154,8 @@ impl<'a> Checker<'a> {
                     Built::Program(program) => program,
                     Built::Refused(message) => return Ok(Err(message)),
                 };
-                let content =
-                    files::read(&program, PROGRAM).with_context(|| format!("read {}", program.display()))?;
+                let content = files::read(&program, PROGRAM)
+                    .with_context(|| format!("read {}", program.display()))?;
                 StagedFile {
                     path: format!("{}/work", sandbox::root::WORK),
                     mode: 0o755,
@@ -338,7 +338,8 @@ pub fn plan(exercise: &Exercise, program: StagedFile) -> Result<Plan> {
     let mut argv_of_setup = None;
     if setup.exists() {
         let path = "/opt/tp/setup.sh".to_owned();
-        let content = files::read(&setup, files::TEXT).with_context(|| format!("read {}", setup.display()))?;
+        let content = files::read(&setup, files::TEXT)
+            .with_context(|| format!("read {}", setup.display()))?;
         argv_of_setup = Some(vec!["/bin/sh".to_owned(), path.clone()]);
         files.push(StagedFile {
             path,

@@ -20,7 +20,8 @@ pub fn remember(catalogue: &Catalogue) {
         if copy.exists() {
             continue;
         }
-        let text = committed(exercise).or_else(|| files::read(&exercise.work_file(), files::TEXT).ok());
+        let text =
+            committed(exercise).or_else(|| files::read(&exercise.work_file(), files::TEXT).ok());
         if let Some(text) = text {
             let _ = keep(&copy, &text);
         }

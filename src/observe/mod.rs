@@ -27,8 +27,8 @@ use anyhow::{Result, anyhow};
 
 use crate::state::facts::{Machine, NamespaceId, NamespaceKind, Observation, Process, View};
 use inside::{Request, Seen};
-use proc::{Namespace, ProcDir};
 pub use proc::visible;
+use proc::{Namespace, ProcDir};
 pub use status::securebits_names;
 use status::{IdMap, Status};
 

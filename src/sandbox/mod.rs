@@ -195,9 +195,10 @@ impl Sandbox {
         unborn.init = Some(init);
         control.send(&Message::Go)?;
 
+        let mut output = File::from(output);
         let mut terminal = None;
         let listener = loop {
-            match expect_message(&control, deadline)? {
+            match started_message(&control, &mut output, deadline)? {
                 Message::Terminal(fd) => terminal = Some(fd),
                 Message::Listener(fd) => break fd,
                 other => bail!("the sandbox said {other:?} instead of starting"),
@@ -219,7 +220,7 @@ impl Sandbox {
             control,
             listener,
             may_stop: true,
-            output: Some(File::from(output)),
+            output: Some(output),
             terminal,
             printed: Vec::new(),
             truncated: false,
@@ -486,6 +487,12 @@ fn expect_message(control: &Control, deadline: Instant) -> Result<Message> {
 /// Waits until there is something to be read from one of these.
 fn wait_for(any: &[BorrowedFd], deadline: Instant) -> Result<()> {
     loop {
+        if interrupted() {
+            bail!("interrupted");
+        }
+        if Instant::now() > deadline {
+            bail!("the sandbox did not open in time: does the exercise's setup.sh end?");
+        }
         let mut waiting: Vec<PollFd> = any
             .iter()
             .map(|fd| PollFd::new(*fd, PollFlags::POLLIN))
@@ -495,13 +502,37 @@ fn wait_for(any: &[BorrowedFd], deadline: Instant) -> Result<()> {
             Ok(_) => return Ok(()),
             Err(errno) => return Err(errno).context("poll"),
         }
-        if interrupted() {
-            bail!("interrupted");
-        }
-        if Instant::now() > deadline {
-            bail!("the sandbox did not open in time: does the exercise's setup end?");
-        }
     }
+}
+
+/// As [`expect_message`], while the exercise's setup may run: what it prints is
+/// read, so that it never waits for a reader, and told if it fails.
+fn started_message(control: &Control, output: &mut File, deadline: Instant) -> Result<Message> {
+    const LAST_WORDS: usize = 4096;
+    let mut printed = Vec::new();
+    let mut open = true;
+    while open {
+        wait_for(&[control.0.as_fd(), output.as_fd()], deadline)?;
+        let mut readable = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut readable, PollTimeout::ZERO).context("poll")? == 0 {
+            break;
+        }
+        let mut buffer = [0; LAST_WORDS];
+        let length = output
+            .read(&mut buffer)
+            .context("read what setup.sh printed")?;
+        open = length > 0;
+        printed.extend(&buffer[..length]);
+        let excess = printed.len().saturating_sub(LAST_WORDS);
+        printed.drain(..excess);
+    }
+    expect_message(control, deadline).map_err(|error| {
+        if printed.is_empty() || error.is::<Unsupported>() {
+            return error;
+        }
+        let words = String::from_utf8_lossy(&printed);
+        error.context(words.trim_end().replace('\n', "; "))
+    })
 }
 
 /// The id outside that is root inside: the user's own; nobody's when the

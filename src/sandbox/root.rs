@@ -270,6 +270,9 @@ fn mount_kernel_file_systems() -> Result<()> {
     mount_at("sysfs", "/sys", safe, None)
         .or_else(|_| mount_at("sysfs", "/sys", safe | MsFlags::MS_RDONLY, None))
         .map_err(|errno| Unsupported(format!("sysfs cannot be mounted here ({errno})")))?;
+    // `ip netns exec` takes /sys away before it mounts that of the other
+    // network namespace, which the kernel grants only while one can be seen.
+    let _ = mount_at("sysfs", "/opt/tp/sys", safe | MsFlags::MS_RDONLY, None);
     mount_at(
         "devpts",
         "/dev/pts",

@@ -18,6 +18,7 @@ mod picture;
 mod processes;
 mod questions;
 mod right_answers;
+mod sandbox;
 mod schemas;
 mod shell;
 mod typist;
