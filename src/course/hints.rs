@@ -102,6 +102,11 @@ fn begins(prefix: &str, fact: &str) -> bool {
 impl Hint {
     /// The hint with its place among the others, for a terminal.
     pub fn render(&self, exercise: &Exercise, texts: &Texts) -> String {
+        self.render_at(exercise, texts, crate::ui::width())
+    }
+
+    /// The same, wrapped to `width` columns.
+    pub fn render_at(&self, exercise: &Exercise, texts: &Texts, width: usize) -> String {
         if self.of == 0 {
             return format!("{}\n", texts.message("hint.none", &[("id", &exercise.id)]));
         }
@@ -110,7 +115,6 @@ impl Hint {
             "hint.head",
             &[("id", &exercise.id), ("layer", &layer), ("of", &of)],
         );
-        let width = crate::ui::width();
         format!(
             "{}\n\n{}",
             crate::ui::wrap(&head, width, ""),

@@ -233,6 +233,15 @@ fn check(arguments: &CheckArgs) -> Result<u8> {
         }
         results.push(result);
     }
+    let errors = results.iter().any(|result| result.status == Status::Error);
+    if arguments.all && !arguments.solutions && !errors {
+        let failed = results
+            .iter()
+            .filter(|result| result.status == Status::Fail)
+            .map(|result| result.name.clone())
+            .collect();
+        session.log.append(&Event::AllChecked { failed });
+    }
     let code = exit_code(&results);
     if arguments.format == DataFormat::Json {
         let document = document(&session.catalogue, started, results);

@@ -10,6 +10,7 @@ pub mod verdict;
 pub mod watch;
 
 use std::io::{self, Write};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -26,9 +27,34 @@ pub fn print(text: &str) -> Result<()> {
         .context("write to the standard output")
 }
 
-/// Writes a line to the standard error; where that is gone, nobody is told.
+/// Warnings that wait while a whole screen is drawn, which they would smear.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Writes a line to the standard error, or keeps it for later; where that is
+/// gone, nobody is told.
 pub fn warn(line: &str) {
+    if let Ok(mut held) = HELD.lock()
+        && let Some(lines) = held.as_mut()
+    {
+        lines.push(line.to_owned());
+        return;
+    }
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// From now on warnings are kept.
+fn hold_warnings() {
+    if let Ok(mut held) = HELD.lock() {
+        held.get_or_insert_default();
+    }
+}
+
+/// Writes the warnings that were kept.
+fn release_warnings() {
+    let held = HELD.lock().ok().and_then(|mut held| held.take());
+    for line in held.unwrap_or_default() {
+        warn(&line);
+    }
 }
 
 /// An error as one line: what was tried, the system's words for why not, and

@@ -47,6 +47,14 @@ fn paint(text: &str, status: Status) -> String {
     .to_string()
 }
 
+/// Sign and word of a status, coloured.
+pub fn mark(status: Status, texts: &Texts) -> String {
+    paint(
+        &format!("{} {}", symbol(status), word(status, texts)),
+        status,
+    )
+}
+
 /// Points without needless decimals: `2`, `1.5`.
 pub fn points(points: f64) -> String {
     let rounded = (points * 100.0).round() / 100.0;
@@ -93,10 +101,7 @@ fn head(result: &ExerciseResult, texts: &Texts, width: usize) -> String {
 
 fn one(check: &Check, texts: &Texts, width: usize) -> String {
     let status = check.status;
-    let mark = paint(
-        &format!("{} {}", symbol(status), word(status, texts)),
-        status,
-    );
+    let mark = mark(status, texts);
     let mut title = sanitise(&check.title);
     if status == Status::Pass {
         // Only what is wrong needs its name and its numbers.

@@ -12,13 +12,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use colored::Colorize;
 use crossterm::event::{self, Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, execute, queue, style, terminal};
 
 use super::{list, markdown, verdict, wrap};
 use crate::check::verdict::{ExerciseResult, Status};
 use crate::course::catalogue::{Catalogue, Exercise};
-use crate::course::hints::Hints;
+use crate::course::hints::{Hint, Hints};
 use crate::course::progress::{Event, Log};
 use crate::course::shipped;
 use crate::expect::Texts;
@@ -29,6 +30,9 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// A scroll position: as far as the verdict, on a screen too small for both.
 const TO_VERDICT: usize = usize::MAX;
+
+/// Fewer rows than this make a small screen.
+const SMALL: usize = 12;
 
 /// What the watch mode asks of the rest of the program.
 pub trait Runner {
@@ -54,18 +58,7 @@ pub fn run(
         .iter()
         .position(|exercise| exercise.id == start.id)
         .unwrap_or(0);
-    let mut watch = Watch {
-        catalogue,
-        log,
-        texts,
-        at,
-        body: String::new(),
-        note: String::new(),
-        scroll: 0,
-        mode: Mode::Exercise,
-        seen: None,
-        passed: false,
-    };
+    let mut watch = Watch::new(catalogue, log, texts, at);
     restore_on_panic();
     let _screen = Screen::enter()?;
     watch.check(runner)?;
@@ -78,11 +71,15 @@ pub fn run(
             }
             continue;
         }
-        if let Input::Key(key) = event::read().context("read a key")?
-            && key.kind != KeyEventKind::Release
-            && watch.key(key, runner)?
-        {
-            break;
+        match event::read().context("read a key")? {
+            Input::Key(key) if key.kind != KeyEventKind::Release => {
+                if watch.key(key, runner)? {
+                    break;
+                }
+            }
+            // A terminal may have wrapped or cut what it showed.
+            Input::Resize(..) => watch.shown.clear(),
+            _ => {}
         }
     }
     Ok(())
@@ -103,6 +100,7 @@ impl Screen {
     fn enter() -> Result<Self> {
         terminal::enable_raw_mode().context("terminal")?;
         let screen = Self;
+        super::hold_warnings();
         execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide).context("terminal")?;
         Ok(screen)
     }
@@ -111,6 +109,7 @@ impl Screen {
         // On the way out nothing is left to be done about an error.
         let _ = execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show);
         let _ = terminal::disable_raw_mode();
+        super::release_warnings();
     }
 }
 
@@ -156,8 +155,13 @@ struct Watch<'a> {
     texts: &'a Texts,
     /// The exercise, as an index.
     at: usize,
-    /// The verdict, or a hint.
-    body: String,
+    /// The last verdict; wrapped anew for each screen, which may be resized.
+    result: Option<ExerciseResult>,
+    hint: Option<Hint>,
+    /// What is told in place of a verdict: an error, or the table of all.
+    table: String,
+    /// What the terminal shows, so that only news are drawn.
+    shown: Vec<String>,
     /// One line of news.
     note: String,
     scroll: usize,
@@ -166,7 +170,25 @@ struct Watch<'a> {
     passed: bool,
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    fn new(catalogue: &'a Catalogue, log: &'a mut Log, texts: &'a Texts, at: usize) -> Self {
+        Self {
+            catalogue,
+            log,
+            texts,
+            at,
+            result: None,
+            hint: None,
+            table: String::new(),
+            shown: Vec::new(),
+            note: String::new(),
+            scroll: 0,
+            mode: Mode::Exercise,
+            seen: None,
+            passed: false,
+        }
+    }
+
     fn exercise(&self) -> &Exercise {
         &self.catalogue.exercises[self.at]
     }
@@ -181,27 +203,31 @@ impl Watch<'_> {
         self.say("watch.checking", &[]);
         self.draw()?;
         self.scroll = TO_VERDICT;
+        (self.result, self.hint) = (None, None);
+        self.table.clear();
         match runner.check(&self.exercise().clone()) {
             Ok(result) => {
                 self.log.attempt(&result);
                 self.passed = result.status == Status::Pass;
-                self.body = verdict::render(&result, self.texts);
                 self.note.clear();
+                if self.passed {
+                    let id = result.id.clone();
+                    self.say("watch.passed", &[("id", &id)]);
+                }
+                self.result = Some(result);
             }
             Err(error) => {
                 self.passed = false;
-                self.body = format!(
+                self.table = format!(
                     "{}\n",
-                    wrap(
-                        &super::sanitise(&format!("error: {error:#}")),
-                        super::width(),
-                        ""
-                    )
+                    super::sanitise(&format!("error: {}", super::error_line(&error)))
                 );
                 self.note.clear();
             }
         }
         if self.passed && self.log.progress().needs_final_check(self.catalogue) {
+            self.say("watch.all_again", &[]);
+            self.draw()?;
             self.check_all(runner)?;
         }
         Ok(())
@@ -209,9 +235,10 @@ impl Watch<'_> {
 
     fn check_all(&mut self, runner: &mut impl Runner) -> Result<()> {
         let mut failed = Vec::new();
-        let mut ids = Vec::new();
+        let (mut ids, mut unsupported) = (Vec::new(), Vec::new());
         self.scroll = 0;
-        self.body.clear();
+        (self.result, self.hint) = (None, None);
+        self.table.clear();
         let exercises = &self.catalogue.exercises;
         for exercise in exercises {
             if INTERRUPTED.load(Ordering::Relaxed) {
@@ -230,22 +257,29 @@ impl Watch<'_> {
                 }
                 Err(_) => Status::Error,
             };
-            self.body += &format!(
+            self.table += &format!(
                 "{} {} {}\n",
                 verdict::symbol(status),
                 exercise.id,
                 exercise.name
             );
-            if status == Status::Fail {
-                failed.push(exercise.name.clone());
-            }
-            if status != Status::Pass {
-                ids.push(exercise.id.clone());
+            match status {
+                Status::Pass => {}
+                Status::Unsupported => unsupported.push(exercise.id.clone()),
+                Status::Fail => {
+                    failed.push(exercise.name.clone());
+                    ids.push(exercise.id.clone());
+                }
+                Status::Skipped | Status::Error => ids.push(exercise.id.clone()),
             }
         }
-        self.log.append(&Event::AllChecked { failed });
+        if ids.len() == failed.len() {
+            self.log.append(&Event::AllChecked { failed });
+        }
         self.seen = stamp(&self.exercise().work_file());
-        if ids.is_empty() {
+        if ids.is_empty() && !unsupported.is_empty() {
+            self.say("watch.rest_pass", &[("ids", &unsupported.join(", "))]);
+        } else if ids.is_empty() {
             self.say("watch.all_pass", &[("count", &exercises.len().to_string())]);
         } else {
             self.say("watch.some_fail", &[("ids", &ids.join(", "))]);
@@ -257,7 +291,6 @@ impl Watch<'_> {
         self.at = at;
         self.mode = Mode::Exercise;
         self.passed = false;
-        self.body.clear();
         self.check(runner)?;
         // A new exercise begins with its statement.
         self.scroll = 0;
@@ -316,6 +349,8 @@ impl Watch<'_> {
             KeyCode::Down | KeyCode::Char('j') => self.scroll = self.scroll.saturating_add(1),
             KeyCode::Up | KeyCode::Char('k') => self.scroll = self.scroll.saturating_sub(1),
             KeyCode::PageDown | KeyCode::Char(' ') => self.scroll = self.scroll.saturating_add(10),
+            KeyCode::Home => self.scroll = 0,
+            KeyCode::End => self.scroll = TO_VERDICT - 1,
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(10),
             _ => {}
         }
@@ -334,15 +369,22 @@ impl Watch<'_> {
     /// The next open exercise behind this one, else the first that is open.
     fn go_to_next(&mut self, runner: &mut impl Runner) -> Result<()> {
         let progress = self.log.progress();
-        let open = |exercise: &Exercise| !progress.passed(exercise) && !progress.skipped(exercise);
+        let open = |exercise: &Exercise| {
+            !progress.passed(exercise)
+                && !progress.skipped(exercise)
+                && !progress.unsupported(exercise)
+        };
         let behind = (self.at + 1..self.catalogue.exercises.len())
             .find(|at| open(&self.catalogue.exercises[*at]));
-        let first = progress.next(self.catalogue).and_then(|next| {
-            self.catalogue
-                .exercises
-                .iter()
-                .position(|e| e.id == next.id)
-        });
+        let first = progress
+            .next(self.catalogue)
+            .filter(|next| !progress.unsupported(next))
+            .and_then(|next| {
+                self.catalogue
+                    .exercises
+                    .iter()
+                    .position(|e| e.id == next.id)
+            });
         match behind.or(first) {
             Some(at) => self.go(at, runner),
             None => self.check_all(runner),
@@ -357,7 +399,7 @@ impl Watch<'_> {
                 if hint.of > 0 {
                     self.log.append(&Event::hint(&exercise, &hint));
                 }
-                self.body = format!("{}\n{}", hint.render(&exercise, self.texts), self.body);
+                self.hint = Some(hint);
                 self.scroll = 0;
             }
             Err(error) => self.note = super::sanitise(&format!("error: {error:#}")),
@@ -390,6 +432,8 @@ impl Watch<'_> {
         let exercise = self.exercise().clone();
         Screen::leave();
         let ended = runner.shell(&exercise);
+        super::hold_warnings();
+        self.shown.clear();
         terminal::enable_raw_mode().context("terminal")?;
         execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide).context("terminal")?;
         if let Err(error) = ended {
@@ -476,28 +520,61 @@ impl Watch<'_> {
     fn draw(&mut self) -> Result<()> {
         let (columns, rows) = terminal::size().unwrap_or((80, 24));
         let (columns, rows) = (usize::from(columns).max(1), usize::from(rows).max(1));
-        let lines = self.screen(columns, rows);
+        let mut lines = self.screen(columns, rows);
+        lines.truncate(rows);
+        let lines: Vec<String> = lines.iter().map(|line| fit(line, columns)).collect();
+        if lines == self.shown {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
-        queue!(out, terminal::BeginSynchronizedUpdate, cursor::MoveTo(0, 0)).context("draw")?;
+        queue!(out, terminal::BeginSynchronizedUpdate).context("draw")?;
         for (at, line) in lines.iter().enumerate() {
-            let line = fit(line, columns);
+            // Cleared first: behind a full line there is no place to clear from.
             queue!(
                 out,
                 cursor::MoveTo(0, u16::try_from(at).unwrap_or(u16::MAX)),
+                terminal::Clear(terminal::ClearType::CurrentLine),
                 style::Print(line),
                 style::ResetColor,
-                style::SetAttribute(style::Attribute::Reset),
-                terminal::Clear(terminal::ClearType::UntilNewLine)
+                style::SetAttribute(style::Attribute::Reset)
             )
             .context("draw")?;
         }
-        queue!(
-            out,
-            terminal::Clear(terminal::ClearType::FromCursorDown),
-            terminal::EndSynchronizedUpdate
+        queue!(out, terminal::EndSynchronizedUpdate).context("draw")?;
+        out.flush().context("draw")?;
+        drop(out);
+        self.shown = lines;
+        Ok(())
+    }
+
+    /// Sign, word, number and title: what is known at a glance.
+    fn head(&self) -> String {
+        let exercise = self.exercise();
+        let title = format!("{} {}", exercise.id, exercise.title);
+        match &self.result {
+            Some(result) => format!("{} {title}", verdict::mark(result.status, self.texts)),
+            None => title,
+        }
+    }
+
+    /// The hint and the verdict, wrapped.
+    fn body(&self, wide: usize) -> String {
+        let hint = self.hint.as_ref();
+        let hint =
+            hint.map(|hint| format!("{}\n", hint.render_at(self.exercise(), self.texts, wide)));
+        let result = self.result.as_ref();
+        let result = result.map(|result| verdict::render_at(result, self.texts, wide));
+        let table: Vec<String> = self
+            .table
+            .lines()
+            .map(|line| wrap(line, wide, ""))
+            .collect();
+        format!(
+            "{}{}{}",
+            hint.unwrap_or_default(),
+            result.unwrap_or_default(),
+            table.join("\n")
         )
-        .context("draw")?;
-        out.flush().context("draw")
     }
 
     /// The lines of the screen: the body, scrolled, and the foot below it.
@@ -510,12 +587,10 @@ impl Watch<'_> {
             .iter()
             .filter(|exercise| progress.passed(exercise))
             .count();
-        let mut foot = vec![list::bar(
-            passed,
-            self.catalogue.exercises.len(),
-            self.texts,
-            columns,
-        )];
+        // On a small screen the verdict needs the line more than the bar does.
+        let bar = (rows >= SMALL)
+            .then(|| list::bar(passed, self.catalogue.exercises.len(), self.texts, columns));
+        let mut foot: Vec<String> = bar.into_iter().collect();
         let keys = match &self.mode {
             Mode::List {
                 search,
@@ -530,13 +605,17 @@ impl Watch<'_> {
             foot.extend(
                 wrap(&self.note, wide, "")
                     .lines()
-                    .take(rows / 3)
+                    .take(if self.mode == Mode::AskReset {
+                        rows
+                    } else {
+                        rows / 3
+                    })
                     .map(str::to_owned),
             );
         }
         foot.push(keys);
         let room = rows.saturating_sub(foot.len());
-        let mut lines = match &self.mode {
+        let mut lines: Vec<String> = match &self.mode {
             Mode::List { row, search, .. } => {
                 let found = self.matching(search);
                 let place = found.iter().position(|at| at == row).unwrap_or(0);
@@ -565,18 +644,23 @@ impl Watch<'_> {
                     wide,
                     "",
                 );
-                let page = format!(
-                    "{} {}\n{edit}\n\n{}",
-                    self.exercise().id,
-                    markdown::render(&text, wide),
-                    self.body
-                );
+                // The title is in the head, which does not scroll.
+                let text = match text.trim_start().split_once('\n') {
+                    Some((first, rest)) if first.starts_with("# ") => rest,
+                    _ => &text,
+                };
+                let body = self.body(wide);
+                let page = format!("{edit}\n\n{}\n{body}", markdown::render(text, wide));
                 let lines: Vec<String> = page.lines().map(str::to_owned).collect();
+                let room = room.saturating_sub(1);
                 if self.scroll == TO_VERDICT {
-                    self.scroll = lines.len().saturating_sub(self.body.lines().count());
+                    self.scroll = lines.len().saturating_sub(body.lines().count());
                 }
                 self.scroll = self.scroll.min(lines.len().saturating_sub(room));
-                lines[self.scroll..].to_vec()
+                let head = self.head().bold().to_string();
+                std::iter::once(head)
+                    .chain(lines.into_iter().skip(self.scroll))
+                    .collect()
             }
         };
         lines.truncate(room);
@@ -628,18 +712,9 @@ mod tests {
         let catalogue = course.load().unwrap();
         let texts = Texts::english();
         let mut log = Log::at(&course.0.join("state"));
-        let mut watch = Watch {
-            catalogue: &catalogue,
-            log: &mut log,
-            texts: &texts,
-            at: 0,
-            body: "verdict\n".into(),
-            note: "news".into(),
-            scroll: 0,
-            mode: Mode::Exercise,
-            seen: None,
-            passed: false,
-        };
+        let mut watch = Watch::new(&catalogue, &mut log, &texts, 0);
+        watch.table = "verdict\n".into();
+        watch.note = "news".into();
         for mode in [
             Mode::Exercise,
             Mode::Help,
