@@ -31,9 +31,6 @@ const TICK: Duration = Duration::from_millis(200);
 /// A scroll position: as far as the verdict, on a screen too small for both.
 const TO_VERDICT: usize = usize::MAX;
 
-/// Fewer rows than this make a small screen.
-const SMALL: usize = 12;
-
 /// What the watch mode asks of the rest of the program.
 pub trait Runner {
     /// Checks the student's file. An error is the runner's, not the student's.
@@ -587,10 +584,8 @@ impl<'a> Watch<'a> {
             .iter()
             .filter(|exercise| progress.passed(exercise))
             .count();
-        // On a small screen the verdict needs the line more than the bar does.
-        let bar = (rows >= SMALL)
-            .then(|| list::bar(passed, self.catalogue.exercises.len(), self.texts, columns));
-        let mut foot: Vec<String> = bar.into_iter().collect();
+        let count = self.catalogue.exercises.len();
+        let mut foot = vec![list::bar(passed, count, self.texts, columns)];
         let keys = match &self.mode {
             Mode::List {
                 search,
