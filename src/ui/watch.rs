@@ -68,15 +68,17 @@ pub fn run(
             }
             continue;
         }
-        match event::read().context("read a key")? {
-            Input::Key(key) if key.kind != KeyEventKind::Release => {
-                if watch.key(key, runner)? {
-                    break;
-                }
+        let quit = match event::read().context("read a key")? {
+            Input::Key(key) => key.kind != KeyEventKind::Release && watch.key(key, runner)?,
+            Input::Resize(..) => {
+                // A terminal may have wrapped or cut what it showed.
+                watch.shown.clear();
+                false
             }
-            // A terminal may have wrapped or cut what it showed.
-            Input::Resize(..) => watch.shown.clear(),
-            _ => {}
+            _ => false,
+        };
+        if quit {
+            break;
         }
     }
     Ok(())
