@@ -11,10 +11,14 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use std::os::fd::AsFd;
+
 use anyhow::{Context, Result};
 use colored::Colorize;
 use crossterm::event::{self, Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, execute, queue, style, terminal};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{list, markdown, verdict, wrap};
 use crate::check::verdict::{ExerciseResult, Status};
@@ -25,8 +29,9 @@ use crate::course::shipped;
 use crate::expect::Texts;
 use crate::sandbox::INTERRUPTED;
 
-/// How long one wait for a key takes; the file is looked at this often.
-const TICK: Duration = Duration::from_millis(200);
+/// How long one wait for a key takes, in milliseconds; the file is looked at
+/// this often.
+const TICK: u8 = 200;
 
 /// A scroll position: as far as the verdict, on a screen too small for both.
 const TO_VERDICT: usize = usize::MAX;
@@ -62,7 +67,8 @@ pub fn run(
     watch.scroll = 0;
     while !INTERRUPTED.load(Ordering::Relaxed) {
         watch.draw()?;
-        if !wait()? {
+        let Some(typed) = wait()? else { break };
+        if !typed {
             if watch.mode == Mode::Exercise && stamp(&watch.exercise().work_file()) != watch.seen {
                 watch.check(runner)?;
             }
@@ -84,12 +90,34 @@ pub fn run(
     Ok(())
 }
 
-/// Whether something was typed before the tick was over. A signal ends a wait.
-fn wait() -> Result<bool> {
-    match event::poll(TICK) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-        other => other.context("wait for a key"),
+/// Whether something was typed before the tick was over; `None` when the
+/// terminal has gone. Not everybody whose terminal goes gets a SIGHUP, and
+/// crossterm would read on from one that has gone for ever.
+fn wait() -> Result<Option<bool>> {
+    let stdin = io::stdin();
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    // First without waiting, for keys that crossterm has read already.
+    for patience in [PollTimeout::ZERO, PollTimeout::from(TICK)] {
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, patience) {
+            // A signal ends a wait.
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno).context("wait for a key"),
+        }
+        if fds[0]
+            .revents()
+            .is_some_and(|events| events.intersects(gone))
+        {
+            return Ok(None);
+        }
+        match event::poll(Duration::ZERO) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("wait for a key"),
+            Ok(true) => return Ok(Some(true)),
+            Ok(false) => {}
+        }
     }
+    Ok(Some(false))
 }
 
 /// The terminal in raw mode on its other screen, restored when dropped.

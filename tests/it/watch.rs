@@ -1,6 +1,7 @@
 //! Watch mode, on a terminal: the exercise, its verdict, the keys.
 
 use std::fs;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 
@@ -161,4 +162,29 @@ fn a_terminal_of_twenty_columns_and_six_rows_is_enough() {
     person.type_in("\u{1b}");
     person.see("first");
     quit(person);
+}
+
+#[test]
+fn a_terminal_that_goes_without_a_signal_ends_it_too() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let course = course();
+    // In a session of its own it is told nothing; the shell outlives the
+    // signal, and ends when it ends.
+    let tp = course.tp(&[]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; setsid --wait \"$0\"; exit 0"]);
+    command
+        .arg(tp.get_program())
+        .current_dir(course.path("home"));
+    for (name, value) in tp.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut person = Typist::new(command);
+    person.see("first");
+    person.hang_up();
 }
