@@ -13,7 +13,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use serde::{Deserialize, Serialize};
 
-use super::proc::{ProcDir, read_path};
+use super::proc::{Namespace, ProcDir, read_path};
 use super::status::Status;
 use super::{mounts, network, processes};
 use crate::state::facts::NamespaceKind;
@@ -103,6 +103,9 @@ pub struct Census {
     /// By kind of thing, then by its identity, with what can change of it.
     things: BTreeMap<String, BTreeMap<String, String>>,
 }
+
+/// What marks a process in the census that has a namespace of its own.
+const ELSEWHERE: &str = " (in namespaces of its own)";
 
 /// One thing that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,6 +217,23 @@ impl Census {
         changes
     }
 
+    /// What of the difference may have been left by sandboxes in between: on a
+    /// machine that others use, too, their processes come and go. Those that
+    /// have gone are not left behind, and of the new ones only runners count,
+    /// and those in namespaces of their own, as all of a sandbox are.
+    pub fn left_behind(&self, later: &Census) -> Vec<Change> {
+        let mut changes = self.difference(later);
+        changes.retain(|change| match change.kind.as_str() {
+            "process" => change
+                .after
+                .as_ref()
+                .is_some_and(|name| name == "tp" || name.ends_with(ELSEWHERE)),
+            "namespace" | "cgroup" => change.after.is_some(),
+            _ => true,
+        });
+        changes
+    }
+
     /// The things of one kind that were counted, by their identity.
     pub fn of(&self, kind: &str) -> impl Iterator<Item = &str> {
         self.things
@@ -228,6 +248,10 @@ type Things = BTreeMap<String, String>;
 fn processes_and_namespaces(mounted: &[mounts::Line]) -> (Things, Things) {
     let (mut processes, mut namespaces) = (Things::new(), Things::new());
     let own = std::process::id() as i32;
+    let ours: BTreeMap<_, _> = NamespaceKind::ALL
+        .into_iter()
+        .filter_map(|kind| Some((kind, Namespace::own(kind).ok()?.id)))
+        .collect();
     for pid in processes::numbers("/proc").unwrap_or_default() {
         let Ok(process) = ProcDir::open(pid) else {
             continue;
@@ -245,16 +269,19 @@ fn processes_and_namespaces(mounted: &[mounts::Line]) -> (Things, Things) {
             .next()
             .and_then(|rest| rest.split_whitespace().nth(19))
             .unwrap_or_default();
-        processes.insert(
-            format!("{pid} started {start}"),
-            status.field("Name").into(),
-        );
+        let mut elsewhere = false;
         for kind in NamespaceKind::ALL {
             if let Ok(Some(namespace)) = process.namespace(kind) {
+                elsewhere |= ours.get(&kind).is_some_and(|own| *own != namespace.id);
                 let name = kind.name().trim_end_matches("_for_children");
                 namespaces.insert(format!("{name}:[{}]", namespace.id.0), String::new());
             }
         }
+        let place = if elsewhere { ELSEWHERE } else { "" };
+        processes.insert(
+            format!("{pid} started {start}"),
+            format!("{}{place}", status.field("Name")),
+        );
     }
     for line in mounted {
         if let Some((kind, id)) = line.namespace() {

@@ -581,7 +581,7 @@ fn census(file: &Path) -> Result<u8> {
     let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
     let before: host::Census =
         serde_json::from_str(&text).with_context(|| format!("{}: not a census", file.display()))?;
-    let changes = before.difference(&now);
+    let changes = before.left_behind(&now);
     for change in &changes {
         print(&format!("{change}\n"))?;
     }

@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,16 @@ fn attack_that_may_pass(work: &str) -> Option<Value> {
     course.run(&["check", "1.2"]);
 
     let before = count(&course);
+    // A neighbour of the same user: what comes and goes is not counted, so
+    // this one tells that nobody outside was killed.
+    let mut neighbour = Command::new("sleep").arg("1000").spawn().unwrap();
     let verdict = course.check("1.1");
+    assert!(
+        neighbour.try_wait().unwrap().is_none(),
+        "a process outside was ended"
+    );
+    neighbour.kill().unwrap();
+    neighbour.wait().unwrap();
     settled(&course, &before);
 
     let honest = course.check("1.2");
@@ -66,7 +76,7 @@ fn count(course: &Course) -> Census {
 fn settled(course: &Course, before: &Census) {
     let patience = Instant::now() + Duration::from_secs(20);
     loop {
-        let changes = before.difference(&count(course));
+        let changes = before.left_behind(&count(course));
         if changes.is_empty() {
             return;
         }
@@ -334,9 +344,9 @@ fn the_users_keys_are_out_of_reach() {
     // add_key(2), keyctl(KEYCTL_DESCRIBE, session), request_key(2) by number.
     let (add, request, control) = (libc::SYS_add_key, libc::SYS_request_key, libc::SYS_keyctl);
     let work = format!(
-        "perl -e '$d=\"left\"; print \"add \", syscall({add}, \"user\", $d, $d, 4, -3), \"\\n\";\n\
+        "perl -e '$u=\"user\"; $d=\"left\"; print \"add \", syscall({add}, $u, $d, $d, 4, -3), \"\\n\";\n\
          $b=\" \" x 99; print \"describe \", syscall({control}, 6, -3, $b, 99), \"\\n\";\n\
-         print \"request \", syscall({request}, \"user\", $d, \"x\", -3), \"\\n\"'; exit 0\n"
+         print \"request \", syscall({request}, $u, $d, $d, -3), \"\\n\"'; exit 0\n"
     );
     let Some(verdict) = attack(&work) else { return };
     assert_eq!(
@@ -382,7 +392,7 @@ fn mounts_stacked_on_one_point_are_counted_in_time() {
 
 #[test]
 fn interfaces_by_the_thousand_are_a_failure_of_the_exercise() {
-    let work = "seq 4000 | sed 's/.*/link add d& type dummy/' | ip -batch -\n\
+    let work = "seq 1200 | sed 's/.*/link add d& type bridge/' | ip -batch -\n\
                 unshare -u sh -c 'hostname mine; checkpoint inside'; exit 0\n";
     let Some(verdict) = attack(work) else { return };
     assert!(!failed(&verdict).is_empty());
@@ -444,7 +454,7 @@ fn a_checkpoints_name_may_be_anything() {
 
 #[test]
 fn what_is_the_runners_own_is_not_to_be_found() {
-    let work = "{ env; cat /proc/*/environ; cat /proc/*/cmdline; } 2>/dev/null | tr '\\0' '\\n' | grep -c TP_COURSE\n\
+    let work = "{ env; cat /proc/*/environ; cat /proc/*/cmdline; } 2>/dev/null | tr '\\0' '\\n' | grep -c TP_COURS[E]\n\
                 find / -xdev \\( -name expected.yaml -o -name solutions -o -name letter.txt \\) 2>/dev/null | grep -v ^/usr\n\
                 ls /proc/self/fd | wc -l; ls /home; exit 0\n";
     let Some(verdict) = attack(work) else { return };

@@ -435,8 +435,8 @@ fn a_kept_namespace_outlives_its_process_and_ends_with_the_mount() {
 
     // On a machine of its own: keeping needs the right to mount outside.
     let script = r#"
-        mount -t tmpfs tmpfs /tmp && cd /tmp && touch uts mnt user && set -e
-        mount --bind /tmp /tmp && mount --make-private /tmp && cd /tmp
+        set -e; mount -t tmpfs tmpfs "$1"; cd "$1"; touch uts mnt user
+        mount --bind "$1" "$1"; mount --make-private "$1"; cd "$1"
         "$0" unshare -u --keep uts hostname box
         "$0" setns --uts=uts hostname
         "$0" clone -m --keep mnt true
@@ -446,9 +446,16 @@ fn a_kept_namespace_outlives_its_process_and_ends_with_the_mount() {
         hostname outside; hostname
     "#;
     let program = env!("CARGO_BIN_EXE_namespaces");
-    let inside =
-        printed(namespaces().args(["unshare", "-r", "-m", "-u", "sh", "-c", script, program]));
-    assert_eq!(inside, "box\noutside\n");
+    let point = std::env::temp_dir().join(format!("labs-kept-{}", std::process::id()));
+    fs::create_dir(&point).unwrap();
+    let output = namespaces()
+        .args(["unshare", "-r", "-m", "-u", "sh", "-c", script, program])
+        .arg(&point)
+        .output();
+    fs::remove_dir(&point).unwrap();
+    let output = output.unwrap();
+    let inside = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(inside, "box\noutside\n", "{output:?}");
     assert_eq!(machine(), before);
 }
 
