@@ -185,6 +185,8 @@ fn a_terminal_that_goes_without_a_signal_ends_it_too() {
         };
     }
     let mut person = Typist::new(command);
-    person.see("first");
+    person.see("UTS");
+    // Now it only waits for keys; whoever draws would notice by itself.
+    std::thread::sleep(std::time::Duration::from_millis(500));
     person.hang_up();
 }
