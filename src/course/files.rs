@@ -2,7 +2,7 @@
 //! runner wait, nor a huge file fill its memory.
 
 use std::fs::OpenOptions;
-use std::io::{Error, Read, Result};
+use std::io::{Error, ErrorKind, Read, Result};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -35,5 +35,5 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
 /// The same, of a text in UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
     let bytes = read(path, TEXT)?;
-    String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData.into())
+    String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "not UTF-8 text"))
 }

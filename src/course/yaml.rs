@@ -10,13 +10,8 @@ use super::catalogue::distance;
 
 /// Reads and parses one file. `remedy` ends the error, after a semicolon.
 pub fn read<T: DeserializeOwned>(path: &Path, remedy: &str) -> Result<T> {
-    let text = super::files::read_text(path).map_err(|error| {
-        let reason = match error.kind() {
-            std::io::ErrorKind::InvalidData => "not UTF-8 text".to_owned(),
-            _ => plain(&error),
-        };
-        anyhow!("{}: {reason}; {remedy}", path.display())
-    })?;
+    let text = super::files::read_text(path)
+        .map_err(|error| anyhow!("{}: {}; {remedy}", path.display(), plain(&error)))?;
     parse(&text, path, remedy)
 }
 
