@@ -315,7 +315,7 @@ impl Catalogue {
 
 /// The course's folder: `TP_COURSE`, else the nearest one above the working
 /// directory, else the one that this program was built from.
-fn find_root() -> Result<PathBuf> {
+pub(crate) fn find_root() -> Result<PathBuf> {
     let is_course = |dir: &Path| dir.join("course.md").is_file() && dir.join("exercises").is_dir();
     if let Some(dir) = std::env::var_os("TP_COURSE").filter(|dir| !dir.is_empty()) {
         let dir = PathBuf::from(dir);

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use super::commands;
+use crate::expect::Texts;
 use crate::sandbox::{INTERRUPTED, Unsupported};
 
 /// All that were checked passed.
@@ -203,7 +204,10 @@ pub fn main() -> ExitCode {
         super::warn(&format!("error: {}", super::error_line(&error)));
         return USAGE.into();
     }
-    let cli = match Cli::try_parse() {
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own texts: help and version go to standard output.
@@ -224,9 +228,32 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line as clap knows it, for completions and man pages.
+/// The command line as clap knows it, in the language in use: for help,
+/// completions and man pages alike.
 pub fn command() -> clap::Command {
-    Cli::command()
+    translated(Cli::command(), "messages.help", &super::texts())
+}
+
+/// Puts the texts under `path` over those above, where there are any: `about`,
+/// `examples`, an argument by its id, a subcommand's under its name. English
+/// has none, because the comments above are its texts.
+fn translated(mut command: clap::Command, path: &str, texts: &Texts) -> clap::Command {
+    let text = |name: &str| texts.get(&format!("{path}.{name}")).map(str::to_owned);
+    if let Some(about) = text("about") {
+        command = command.about(about);
+    }
+    if let Some(examples) = text("examples") {
+        command = command.after_help(examples);
+    }
+    command
+        .mut_args(|argument| match text(argument.get_id().as_str()) {
+            Some(help) => argument.help(help),
+            None => argument,
+        })
+        .mut_subcommands(|subcommand| {
+            let path = format!("{path}.{}", subcommand.get_name());
+            translated(subcommand, &path, texts)
+        })
 }
 
 /// An interrupted check closes its sandbox and then ends; a reader that has
@@ -251,4 +278,35 @@ fn handle_signals() -> anyhow::Result<()> {
         unsafe { sigaction(signal, action) }?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_is_in_the_language_that_has_a_text_for_it() {
+        let texts = Texts::english()
+            .translated(
+                "messages: {help: {about: compagnon, dev: {check: {about: vérifier, \
+                 times: combien de fois, examples: \"Exemple :\\n  tp dev check 2.3\"}}}}",
+            )
+            .unwrap();
+        let mut command = translated(Cli::command(), "messages.help", &texts);
+        assert!(command.render_help().to_string().starts_with("compagnon\n"));
+        let dev = command.find_subcommand_mut("dev").unwrap();
+        let help = dev.render_help().to_string();
+        assert!(help.starts_with("For authors of exercises"), "{help}");
+        let check = dev.find_subcommand_mut("check").unwrap();
+        let help = check.render_help().to_string();
+        for told in [
+            "vérifier\n",
+            "combien de fois",
+            "\nExemple :\n",
+            "all without",
+        ] {
+            assert!(help.contains(told), "{told}: {help}");
+        }
+        assert!(!help.contains("Example:"), "{help}");
+    }
 }

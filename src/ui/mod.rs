@@ -15,6 +15,18 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 
+use crate::course::Language;
+use crate::course::catalogue::find_root;
+use crate::expect::Texts;
+
+/// The texts of the language in use, for what needs no course: English where
+/// there is none, or where the translation is broken, which `tp list` tells.
+fn texts() -> Texts {
+    find_root()
+        .and_then(|root| Texts::load(Language::from_env().code(), &root))
+        .unwrap_or_default()
+}
+
 /// Writes to the standard output at once. Unlike `print!`, no panic when that
 /// cannot be done (a full disk).
 ///
