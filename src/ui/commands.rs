@@ -44,9 +44,14 @@ pub fn run(asked: Option<Command>) -> Result<u8> {
             pid,
             against,
             format,
-        }) => show(&inspect::inspect(pid, against, page(format))?),
+        }) => show(&inspect::inspect(
+            pid,
+            against,
+            page(format),
+            &super::texts(),
+        )?),
         Some(Command::Diff { pid, other, format }) => {
-            show(&inspect::diff(pid, other, page(format))?)
+            show(&inspect::diff(pid, other, page(format), &super::texts())?)
         }
         Some(Command::Doctor { format }) => doctor(format),
         Some(Command::Dev(Dev::Check { ids, times })) => dev_check(&ids, times),
@@ -213,11 +218,9 @@ fn check(arguments: &CheckArgs) -> Result<u8> {
     let mut checker = Checker::new(catalogue, texts);
     for exercise in &exercises {
         if crate::sandbox::INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
-            bail!(
-                "interrupted; {} of {} were checked",
-                results.len(),
-                exercises.len()
-            );
+            let (checked, count) = (results.len().to_string(), exercises.len().to_string());
+            let values = [("checked", &*checked), ("count", &count)];
+            bail!("{}", texts.message("check.interrupted", &values));
         }
         let solution = exercise.solution_file();
         let work = match arguments.solutions {
@@ -472,11 +475,17 @@ fn dev_check(ids: &[String], times: usize) -> Result<u8> {
             print(&format!("    {line}\n"))?;
         }
     }
-    let not_here = match not_run {
-        0 => String::new(),
-        _ => format!(", {not_run} cannot be run here"),
+    let key = match not_run {
+        0 => "dev.summary",
+        _ => "dev.summary_not_run",
     };
-    print(&format!("{good} exercises hold, {bad} do not{not_here}\n"))?;
+    let counts = [good, bad, not_run].map(|count| count.to_string());
+    let values = [
+        ("good", &*counts[0]),
+        ("bad", &counts[1]),
+        ("not_run", &counts[2]),
+    ];
+    print(&format!("{}\n", session.texts.message(key, &values)))?;
     Ok(match (bad + whole_course.len(), good) {
         (0, 0) => NOTHING_RUN,
         (0, _) => ALL_PASS,
@@ -503,7 +512,9 @@ fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
             }
         };
         if change.is_none() {
-            print(&format!("{} {}: unchanged\n", exercise.id, exercise.name))?;
+            let values = [("id", &*exercise.id), ("name", &exercise.name)];
+            let text = session.texts.message("dev.unchanged", &values);
+            print(&format!("{text}\n"))?;
             continue;
         }
         print(&format!(
@@ -512,7 +523,7 @@ fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
             exercise.name,
             change.diff()
         ))?;
-        if accept || (!reject && ask("accept this snapshot? [y/n] ")?) {
+        if accept || (!reject && ask(&session.texts)?) {
             snapshot::accept(exercise, &change)?;
         } else {
             left += 1;
@@ -536,12 +547,12 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 /// A yes or no from a terminal; without one, no.
-fn ask(question: &str) -> Result<bool> {
+fn ask(texts: &Texts) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
-        print("not accepted: say --accept, or answer on a terminal\n")?;
+        print(&format!("{}\n", texts.message("dev.not_accepted", &[])))?;
         return Ok(false);
     }
-    print(question)?;
+    print(&format!("{} ", texts.message("dev.accept", &[])))?;
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)
@@ -559,9 +570,8 @@ fn dev_new(id: &str, name: &str, kind: NewKind) -> Result<u8> {
     for path in new::create(&catalogue, id, name, kind)? {
         print(&format!("{}\n", catalogue.relative(&path).display()))?;
     }
-    print(&format!(
-        "next: write them, then `tp dev snapshot {id}` and `tp dev check {id}`\n"
-    ))?;
+    let next = super::texts().message("dev.next", &[("id", id)]);
+    print(&format!("{next}\n"))?;
     Ok(ALL_PASS)
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use colored::Colorize;
 use serde_json::{Value, json};
 
+use crate::expect::Texts;
 use crate::observe::{Frame, process};
 use crate::state::difference;
 use crate::state::facts::{
@@ -31,13 +32,13 @@ pub enum Format {
 /// All kernel state of a process as its difference from another's; `None`
 /// stands for the caller. Errors: a process that is gone, or that the caller
 /// may not look at.
-pub fn inspect(pid: i32, against: Option<i32>, format: Format) -> Result<String> {
+pub fn inspect(pid: i32, against: Option<i32>, format: Format, texts: &Texts) -> Result<String> {
     let against = against.unwrap_or(std::process::id() as i32);
     let frame = Frame::host();
     let here = Subject::read(pid, &frame)?;
     let there = Subject::read(against, &frame)?;
     match format {
-        Format::Text => Ok(page(&here, &there)),
+        Format::Text => Ok(page(&here, &there, texts)),
         Format::Yaml => {
             serde_yaml::to_string(&data(&here, &there)?).context("the difference as YAML")
         }
@@ -50,8 +51,8 @@ pub fn inspect(pid: i32, against: Option<i32>, format: Format) -> Result<String>
 }
 
 /// What the second process has otherwise than the first.
-pub fn diff(first: i32, second: i32, format: Format) -> Result<String> {
-    inspect(second, Some(first), format)
+pub fn diff(first: i32, second: i32, format: Format, texts: &Texts) -> Result<String> {
+    inspect(second, Some(first), format, texts)
 }
 
 struct Subject {
@@ -95,16 +96,24 @@ impl Mark {
     }
 }
 
-/// One section of the page; without lines it is only named as the same.
-struct Section {
-    title: &'static str,
+/// A text of the page, by its key below `messages.inspect`.
+fn say(texts: &Texts, key: &str, values: &[(&str, &str)]) -> String {
+    texts.message(&format!("inspect.{key}"), values)
+}
+
+/// One section of the page, titled by `key`; without lines it is only named as
+/// the same.
+struct Section<'a> {
+    texts: &'a Texts,
+    key: &'static str,
     lines: Vec<(Mark, String)>,
 }
 
-impl Section {
-    fn new(title: &'static str) -> Self {
+impl<'a> Section<'a> {
+    fn new(texts: &'a Texts, key: &'static str) -> Self {
         Self {
-            title,
+            texts,
+            key,
             lines: Vec::new(),
         }
     }
@@ -113,25 +122,31 @@ impl Section {
         self.lines.push((mark, text.into()));
     }
 
+    fn say(&mut self, mark: Mark, key: &str, values: &[(&str, &str)]) {
+        self.line(mark, say(self.texts, key, values));
+    }
+
     /// A value that is there in both; silent where it is the same.
     fn value(&mut self, name: &str, here: &str, there: &str) {
         if here != there {
-            let quoted = |text: &str| match text {
-                "" => "nothing".to_string(),
-                text => text.to_string(),
-            };
-            let text = format!("{name} {}, there {}", quoted(here), quoted(there));
-            self.line(Mark::Other, text);
+            let name = say(self.texts, &format!("name.{name}"), &[]);
+            let nothing = say(self.texts, "nothing", &[]);
+            let [here, there] = [here, there].map(|text| match text {
+                "" => &nothing,
+                text => text,
+            });
+            let values = [("name", &*name), ("here", here), ("there", there)];
+            self.say(Mark::Other, "value", &values);
         }
     }
 
     /// A set of which only the difference is told.
-    fn set<T: ToString + Ord>(&mut self, name: &str, here: &BTreeSet<T>, there: &BTreeSet<T>) {
+    fn set(&mut self, key: &str, here: &BTreeSet<String>, there: &BTreeSet<String>) {
         for item in here.difference(there) {
-            self.line(Mark::Added, format!("{name} {}", item.to_string()));
+            self.say(Mark::Added, key, &[("item", item)]);
         }
         for item in there.difference(here) {
-            self.line(Mark::Missing, format!("{name} {}", item.to_string()));
+            self.say(Mark::Missing, key, &[("item", item)]);
         }
     }
 
@@ -147,7 +162,8 @@ impl Section {
                 None => self.line(Mark::Added, format!("{key} {}", tell(entry))),
                 Some(other) if other != entry => {
                     let (now, then) = (tell(entry), tell(other));
-                    self.line(Mark::Other, format!("{key} {now}; there {then}"));
+                    let values = [("entry", &**key), ("here", &now), ("there", &then)];
+                    self.say(Mark::Other, "entry", &values);
                 }
                 Some(_) => {}
             }
@@ -158,159 +174,152 @@ impl Section {
             .map(String::as_str)
             .collect();
         if !missing.is_empty() {
-            self.line(
-                Mark::Missing,
-                format!("not here ({}): {}", missing.len(), missing.join(", ")),
-            );
+            let (count, entries) = (missing.len().to_string(), missing.join(", "));
+            let values = [("count", &*count), ("entries", &entries)];
+            self.say(Mark::Missing, "not_here", &values);
         }
     }
 }
 
-fn page(here: &Subject, there: &Subject) -> String {
-    let sections = sections(&here.facts, &there.facts);
-    let mut page = printable(&format!(
-        "Process {} ({}), held against process {} ({})",
-        here.pid, here.name, there.pid, there.name
-    ));
-    page += "\n+ only here   - only there   ~ otherwise   = the same\n";
+fn page(here: &Subject, there: &Subject, texts: &Texts) -> String {
+    let sections = sections(&here.facts, &there.facts, texts);
+    let head = [
+        ("pid", &*here.pid.to_string()),
+        ("name", &here.name),
+        ("other_pid", &there.pid.to_string()),
+        ("other_name", &there.name),
+    ];
+    let mut page = printable(&say(texts, "head", &head));
+    page += &format!("\n{}\n", say(texts, "legend", &[]));
     let mut same = Vec::new();
     for section in &sections {
         if section.lines.iter().all(|(mark, _)| *mark == Mark::Same) {
-            same.push(section.title.to_lowercase());
+            same.push(say(texts, &format!("section.{}.name", section.key), &[]));
             continue;
         }
-        page += &format!("\n{}\n", section.title.bold());
+        let title = say(texts, &format!("section.{}.title", section.key), &[]);
+        page += &format!("\n{}\n", title.bold());
         for (mark, text) in &section.lines {
             page += &format!("  {} {}\n", mark.symbol(), wrapped(&printable(text)));
         }
     }
     if !same.is_empty() {
-        let text = format!("The same in both: {}.", same.join(", "));
+        let text = say(texts, "same", &[("sections", &same.join(", "))]);
         page += &format!("\n{}\n", wrapped(&text));
     }
     page
 }
 
-fn sections(here: &Process, there: &Process) -> Vec<Section> {
+fn sections<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Vec<Section<'a>> {
     vec![
-        namespaces(here, there),
-        names(here, there),
-        identity(here, there),
-        capabilities(here, there),
-        confinement(here, there),
-        root(here, there),
-        mounts(here, there),
-        cgroups(here, there),
-        network(here, there),
-        ipc(here, there),
-        limits(here, there),
+        namespaces(here, there, texts),
+        names(here, there, texts),
+        identity(here, there, texts),
+        capabilities(here, there, texts),
+        confinement(here, there, texts),
+        root(here, there, texts),
+        mounts(here, there, texts),
+        cgroups(here, there, texts),
+        network(here, there, texts),
+        ipc(here, there, texts),
+        limits(here, there, texts),
     ]
 }
 
-fn namespaces(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Namespaces");
+fn namespaces<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "namespaces");
     for kind in NamespaceKind::ALL {
         let (mine, other) = (here.namespaces.get(&kind), there.namespaces.get(&kind));
-        let name = kind.name();
+        let name = format!("{:<8}", kind.name());
+        let values = [("namespace", &*name)];
         match (mine, other) {
             (None, None) => {}
             (mine, other) if mine == other => {
-                section.line(Mark::Same, format!("{name:<8} the same"));
+                section.say(Mark::Same, "namespace.same", &values);
             }
-            (None, Some(_)) => section.line(Mark::Missing, format!("{name:<8} not set apart here")),
-            (Some(_), _) => {
-                let text = format!("{name:<8} new{}", owner(kind, here));
-                section.line(Mark::Added, text);
-            }
+            (None, Some(_)) => section.say(Mark::Missing, "namespace.shared", &values),
+            (Some(_), _) => section.say(Mark::Added, new_namespace(kind, here), &values),
         }
     }
     let (mine, other) = (&here.time_offsets, &there.time_offsets);
     section.value(
-        "monotonic clock offset",
+        "monotonic",
         &format!("{} s", mine.monotonic),
         &format!("{} s", other.monotonic),
     );
     section.value(
-        "boot time offset",
+        "boottime",
         &format!("{} s", mine.boottime),
         &format!("{} s", other.boottime),
     );
     section
 }
 
-/// Whether the process's capabilities count in one of its namespaces.
-fn owner(kind: NamespaceKind, here: &Process) -> &'static str {
+/// The text of a new namespace, by whether the process's capabilities count in it.
+fn new_namespace(kind: NamespaceKind, here: &Process) -> &'static str {
     match kind {
-        NamespaceKind::User => "",
-        kind if here.namespaces.get(&kind) == Some(&NamespaceId(0)) => ", still without a process",
-        kind if here.owned_namespaces.contains(&kind) => {
-            ", owned by its user namespace: its capabilities count there"
-        }
-        _ => ", owned by another user namespace: its capabilities do not count there",
+        NamespaceKind::User => "namespace.new",
+        kind if here.namespaces.get(&kind) == Some(&NamespaceId(0)) => "namespace.new_empty",
+        kind if here.owned_namespaces.contains(&kind) => "namespace.new_owned",
+        _ => "namespace.new_of_another",
     }
 }
 
-fn names(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Host name");
-    section.value("host name", &here.view.hostname, &there.view.hostname);
-    section.value("domain name", &here.view.domainname, &there.view.domainname);
+fn names<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "names");
+    section.value("hostname", &here.view.hostname, &there.view.hostname);
+    section.value("domainname", &here.view.domainname, &there.view.domainname);
     section
 }
 
-fn identity(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Identity");
+fn identity<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "identity");
     if here.pids != there.pids {
         let told = |pids: &[u32]| match pids {
-            [] => "none".to_string(),
+            [] => say(texts, "none", &[]),
             pids => words(pids),
         };
-        section.line(
-            Mark::Other,
-            format!(
-                "process id in its PID namespaces below yours, outermost first: {}; there {}",
-                told(&here.pids),
-                told(&there.pids)
-            ),
-        );
+        let (mine, other) = (told(&here.pids), told(&there.pids));
+        section.say(Mark::Other, "pids", &[("here", &mine), ("there", &other)]);
     }
-    section.value("user id", &ids(&here.uid), &ids(&there.uid));
-    section.value("group id", &ids(&here.gid), &ids(&there.gid));
+    section.value("uid", &ids(&here.uid, texts), &ids(&there.uid, texts));
+    section.value("gid", &ids(&here.gid, texts), &ids(&there.gid, texts));
     let groups = |groups: &[Id]| {
-        let ids: Vec<String> = groups.iter().map(id).collect();
+        let ids: Vec<String> = groups.iter().map(|one| id(one, texts)).collect();
         ids.join(" ")
     };
-    section.value(
-        "further groups",
-        &groups(&here.groups),
-        &groups(&there.groups),
-    );
-    section.value("user id map", &map(&here.uid_map), &map(&there.uid_map));
-    section.value("group id map", &map(&here.gid_map), &map(&there.gid_map));
+    section.value("groups", &groups(&here.groups), &groups(&there.groups));
+    let map = |lines: &[String]| map(lines, texts);
+    section.value("uid_map", &map(&here.uid_map), &map(&there.uid_map));
+    section.value("gid_map", &map(&here.gid_map), &map(&there.gid_map));
     section.value("setgroups", &here.setgroups, &there.setgroups);
     section
 }
 
-fn id(id: &Id) -> String {
+fn id(id: &Id, texts: &Texts) -> String {
     match id {
         Id::Mapped(id) => id.to_string(),
-        Id::Unmapped(UnmappedId::Unmapped) => "unmapped".into(),
+        Id::Unmapped(UnmappedId::Unmapped) => say(texts, "unmapped", &[]),
     }
 }
 
-fn ids(ids: &Ids) -> String {
-    let all = [ids.real, ids.effective, ids.saved, ids.filesystem];
-    if all.iter().all(|one| *one == ids.real) {
-        return id(&ids.real);
+fn ids(ids: &Ids, texts: &Texts) -> String {
+    let all = [ids.real, ids.effective, ids.saved, ids.filesystem].map(|one| id(&one, texts));
+    let [real, effective, saved, filesystem] = &all;
+    if all.iter().all(|one| one == real) {
+        return real.clone();
     }
-    let named = ["real", "effective", "saved", "filesystem"]
-        .iter()
-        .zip(&all)
-        .map(|(name, one)| format!("{name} {}", id(one)));
-    named.collect::<Vec<_>>().join(" ")
+    let values = [
+        ("real", &**real),
+        ("effective", effective),
+        ("saved", saved),
+        ("filesystem", filesystem),
+    ];
+    say(texts, "ids", &values)
 }
 
 /// `0 1000 1` in words: a range inside, and what it is in the parent.
-fn map(lines: &[String]) -> String {
+fn map(lines: &[String], texts: &Texts) -> String {
     let range = |line: &String| -> Option<String> {
         let numbers: Vec<u64> = line
             .split(' ')
@@ -319,18 +328,23 @@ fn map(lines: &[String]) -> String {
         let &[inside, outside, count] = numbers.as_slice() else {
             return None;
         };
-        Some(match count {
-            1 => format!("{inside} is {outside} outside"),
-            u64::MAX | 4_294_967_295 => "every id is itself".into(),
-            count => format!(
-                "{inside}-{} is {outside}-{} outside",
-                inside + count - 1,
-                outside + count - 1
-            ),
-        })
+        let key = match count {
+            1 => "map.one",
+            u64::MAX | 4_294_967_295 => "map.identity",
+            _ => "map.range",
+        };
+        // What somebody's map says may lie beyond what there is.
+        let last = |first: u64| first.saturating_add(count).saturating_sub(1).to_string();
+        let values = [
+            ("inside", &*inside.to_string()),
+            ("outside", &outside.to_string()),
+            ("inside_last", &last(inside)),
+            ("outside_last", &last(outside)),
+        ];
+        Some(say(texts, key, &values))
     };
     match lines {
-        [] => "empty".into(),
+        [] => say(texts, "map.empty", &[]),
         lines => lines
             .iter()
             .map(|line| range(line).unwrap_or_else(|| line.clone()))
@@ -339,8 +353,8 @@ fn map(lines: &[String]) -> String {
     }
 }
 
-fn capabilities(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Capabilities");
+fn capabilities<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "capabilities");
     let (mine, other) = (&here.capabilities, &there.capabilities);
     // Sets that changed alike are told once.
     let mut alike: Vec<(Vec<&str>, &BTreeSet<String>, &BTreeSet<String>)> = Vec::new();
@@ -367,73 +381,76 @@ fn capabilities(here: &Process, there: &Process) -> Section {
         let added: Vec<_> = mine.difference(other).cloned().collect();
         let missing: Vec<_> = other.difference(mine).cloned().collect();
         if mine.is_empty() {
-            let text = format!("{names}: none, there {}", other.len());
-            section.line(Mark::Missing, text);
+            let values = [("sets", &*names), ("count", &other.len().to_string())];
+            section.say(Mark::Missing, "capabilities.none", &values);
             continue;
         }
         if !added.is_empty() {
-            let text = format!("{names}: also {}", words(&added));
-            section.line(Mark::Added, text);
+            let values = [("sets", &*names), ("capabilities", &words(&added))];
+            section.say(Mark::Added, "capabilities.also", &values);
         }
-        match missing.len() {
-            0 => {}
-            count if count > mine.len() => section.line(
-                Mark::Missing,
-                format!("{names}: {count} fewer; left are {}", words(mine)),
-            ),
-            _ => section.line(Mark::Missing, format!("{names}: not {}", words(&missing))),
-        }
+        let (key, told) = match missing.len() {
+            0 => continue,
+            count if count > mine.len() => ("capabilities.fewer", words(mine)),
+            _ => ("capabilities.without", words(&missing)),
+        };
+        let count = missing.len().to_string();
+        let values = [
+            ("sets", &*names),
+            ("count", &count),
+            ("capabilities", &told),
+        ];
+        section.say(Mark::Missing, key, &values);
     }
     section
 }
 
-fn confinement(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Seccomp and privileges");
-    let filters = |process: &Process| match process.seccomp_filters {
-        0 => process.seccomp.clone(),
-        1 => format!("{}, 1 program", process.seccomp),
-        count => format!("{}, {count} programs", process.seccomp),
+fn confinement<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "confinement");
+    let filters = |process: &Process| {
+        let key = match process.seccomp_filters {
+            0 => return process.seccomp.clone(),
+            1 => "seccomp.one",
+            _ => "seccomp.more",
+        };
+        let count = process.seccomp_filters.to_string();
+        say(texts, key, &[("mode", &process.seccomp), ("count", &count)])
     };
     section.value("seccomp", &filters(here), &filters(there));
     match (here.no_new_privs, there.no_new_privs) {
-        (true, false) => section.line(
-            Mark::Added,
-            "no_new_privs: execve gives it no more privileges than it has",
-        ),
-        (false, true) => section.line(
-            Mark::Missing,
-            "no_new_privs: execve of a setuid program can give it privileges",
-        ),
+        (true, false) => section.say(Mark::Added, "no_new_privs.on", &[]),
+        (false, true) => section.say(Mark::Missing, "no_new_privs.off", &[]),
         _ => {}
     }
     section
 }
 
-fn root(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Root and working directory");
+fn root<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "root");
     section.value("root", &here.root, &there.root);
-    section.value("working directory", &here.cwd, &there.cwd);
+    section.value("cwd", &here.cwd, &there.cwd);
     section
 }
 
-fn mounts(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Mounts");
+fn mounts<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "mounts");
     let (mine, other) = (&here.view, &there.view);
-    section.value("most are", &mine.propagation, &other.propagation);
-    section.table(&mine.mounts, &other.mounts, mount);
+    section.value("propagation", &mine.propagation, &other.propagation);
+    section.table(&mine.mounts, &other.mounts, |entry| mount(entry, texts));
     section
 }
 
-fn mount(mount: &Mount) -> String {
+fn mount(mount: &Mount, texts: &Texts) -> String {
     let mut text = mount.fs_type.clone();
     if mount.source != mount.fs_type {
-        text += &format!(" from {}", mount.source);
+        let values = [("mount", &*text), ("source", &mount.source)];
+        text = say(texts, "mount.from", &values);
     }
     if let Some(root) = &mount.root {
-        text += &format!(", its {root}");
+        text = say(texts, "mount.root", &[("mount", &text), ("root", root)]);
     }
     if mount.namespace.is_some() {
-        text += ", keeps a namespace alive";
+        text = say(texts, "mount.namespace", &[("mount", &text)]);
     }
     for options in [&mount.options, &mount.super_options] {
         if !options.is_empty() {
@@ -446,21 +463,25 @@ fn mount(mount: &Mount) -> String {
     text
 }
 
-fn cgroups(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Cgroups");
+fn cgroups<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "cgroups");
     // One place in all hierarchies, as on v1, is told once.
     let mut alike: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     for (hierarchy, mine) in &here.cgroups {
         let other = there.cgroups.get(hierarchy);
         if Some(mine) != other {
-            let other = other.map_or_else(|| "none".into(), cgroup);
-            let key = (cgroup(mine), other);
+            let other = other.map_or_else(|| say(texts, "none", &[]), |one| cgroup(one, texts));
+            let key = (cgroup(mine, texts), other);
             alike.entry(key).or_default().push(hierarchy);
         }
     }
     for ((mine, other), hierarchies) in alike {
-        let text = format!("{}: {mine}; there {other}", hierarchies.join(", "));
-        section.line(Mark::Other, text);
+        let values = [
+            ("hierarchies", &*hierarchies.join(", ")),
+            ("here", &mine),
+            ("there", &other),
+        ];
+        section.say(Mark::Other, "cgroup.other", &values);
     }
     for hierarchy in there.cgroups.keys() {
         if !here.cgroups.contains_key(hierarchy) {
@@ -470,7 +491,7 @@ fn cgroups(here: &Process, there: &Process) -> Section {
     section
 }
 
-fn cgroup(cgroup: &Cgroup) -> String {
+fn cgroup(cgroup: &Cgroup, texts: &Texts) -> String {
     let limits: Vec<String> = cgroup
         .limits
         .iter()
@@ -478,56 +499,68 @@ fn cgroup(cgroup: &Cgroup) -> String {
         .collect();
     match limits.as_slice() {
         [] => cgroup.path.clone(),
-        limits => format!("{} with {}", cgroup.path, limits.join(", ")),
+        limits => {
+            let values = [("path", &*cgroup.path), ("limits", &limits.join(", "))];
+            say(texts, "cgroup.limited", &values)
+        }
     }
 }
 
-fn network(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Network");
+fn network<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "network");
     let (mine, other) = (&here.view, &there.view);
-    section.table(&mine.interfaces, &other.interfaces, interface);
+    section.table(&mine.interfaces, &other.interfaces, |entry| {
+        interface(entry, texts)
+    });
     section.set("route", &mine.routes, &other.routes);
     section.table(&mine.network_namespaces, &other.network_namespaces, |_| {
-        "a named network namespace".into()
+        say(texts, "network_namespace", &[])
     });
     section
 }
 
-fn interface(interface: &Interface) -> String {
+fn interface(interface: &Interface, texts: &Texts) -> String {
     let mut text = format!("{} {}", interface.kind, interface.state);
     if !interface.addresses.is_empty() {
         text += &format!(", {}", list(&interface.addresses));
     }
     if let Some(master) = &interface.master {
-        text += &format!(", port of {master}");
+        let values = [("interface", &*text), ("master", master)];
+        text = say(texts, "interface.port", &values);
     }
     if let Some(peer) = &interface.peer {
-        text += &match &peer.interface {
-            Some(name) => format!(", its other end is {name}"),
-            None => format!(", its other end is {}", peer.place),
-        };
+        let place = peer.place.to_string();
+        let end = peer.interface.as_ref().unwrap_or(&place);
+        text = say(
+            texts,
+            "interface.end",
+            &[("interface", &text), ("end", end)],
+        );
     }
     text
 }
 
-fn ipc(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("IPC");
+fn ipc<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "ipc");
     let (mine, other) = (&here.view.ipc, &there.view.ipc);
-    let tell = |unit: &'static str| {
-        move |object: &IpcObject| format!("{} {unit}, mode {}", object.size, object.mode)
+    let tell = |key: &'static str| {
+        move |object: &IpcObject| {
+            let (size, mode) = (object.size.to_string(), object.mode.to_string());
+            say(texts, key, &[("size", &size), ("mode", &mode)])
+        }
     };
-    let shm = tell("bytes of shared memory");
+    let shm = tell("ipc.memory");
     section.table(&mine.shared_memory, &other.shared_memory, shm);
-    section.table(&mine.semaphores, &other.semaphores, tell("semaphores"));
-    let msg = tell("messages waiting");
+    section.table(&mine.semaphores, &other.semaphores, tell("ipc.semaphores"));
+    let msg = tell("ipc.messages");
     section.table(&mine.message_queues, &other.message_queues, msg);
-    let mq = tell("messages waiting");
+    let mq = tell("ipc.messages");
     section.table(&mine.posix_queues, &other.posix_queues, mq);
     section
 }
 
-fn limits(here: &Process, there: &Process) -> Section {
-    let mut section = Section::new("Resource limits");
+fn limits<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "limits");
     section.table(&here.limits, &there.limits, Clone::clone);
     section
 }
@@ -638,7 +671,7 @@ mod tests {
 
     #[test]
     fn two_alike_differ_in_nothing() {
-        let page = page(&subject(|_| {}), &subject(|_| {}));
+        let page = page(&subject(|_| {}), &subject(|_| {}), &Texts::english());
         assert!(page.contains("The same in both: namespaces, host name, identity,"));
         assert!(!page.contains('~') || page.matches('~').count() == 1);
         let data = data(&subject(|_| {}), &subject(|_| {})).unwrap();
@@ -657,7 +690,7 @@ mod tests {
             facts.view.hostname = "outside".into();
             facts.uid_map = vec!["0 0 4294967295".into()];
         });
-        let page = page(&here, &there);
+        let page = page(&here, &there, &Texts::english());
         assert!(page.contains("uts      new, owned by another user namespace"));
         assert!(page.contains("net      the same"));
         assert!(page.contains("host name inside, there outside"));
@@ -672,7 +705,7 @@ mod tests {
     #[test]
     fn what_another_wrote_cannot_steer_the_terminal() {
         let here = subject(|facts| facts.view.hostname = "\u{1b}[2Jboo\n".into());
-        let page = page(&here, &subject(|_| {}));
+        let page = page(&here, &subject(|_| {}), &Texts::english());
         assert!(page.contains("\\u{1b}[2Jboo\\n"));
         assert!(!page.contains("\u{1b}[2J"));
     }
@@ -701,14 +734,16 @@ mod tests {
     fn a_real_process_is_inspected_in_each_format() {
         let pid = std::process::id() as i32;
         assert!(
-            inspect(pid, None, Format::Text)
+            inspect(pid, None, Format::Text, &Texts::english())
                 .unwrap()
                 .contains("The same in both")
         );
-        let json: Value = serde_json::from_str(&inspect(pid, None, Format::Json).unwrap()).unwrap();
+        let json: Value =
+            serde_json::from_str(&inspect(pid, None, Format::Json, &Texts::english()).unwrap())
+                .unwrap();
         assert_eq!(json["difference"], json!({}));
         assert_eq!(json["process"]["pid"], json!(pid));
-        let yaml = inspect(pid, Some(pid), Format::Yaml).unwrap();
+        let yaml = inspect(pid, Some(pid), Format::Yaml, &Texts::english()).unwrap();
         assert!(yaml.contains("difference: {}"));
     }
 }
