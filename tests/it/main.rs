@@ -13,6 +13,7 @@ mod command_line;
 mod dev_check;
 mod dev_snapshot;
 mod doctor;
+mod languages;
 mod learning;
 mod picture;
 mod processes;
