@@ -59,6 +59,9 @@ impl fmt::Display for Unsupported {
 
 impl std::error::Error for Unsupported {}
 
+/// How long the kernel may take to make the namespaces.
+const OPENING: Duration = Duration::from_secs(60);
+
 /// How much longer than a program's own time the opening may take: it makes
 /// the machine and runs the exercise's setup.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -158,7 +161,9 @@ impl Sandbox {
     /// # Errors
     /// [`Unsupported`] where the machine cannot do it.
     pub fn open(plan: &Plan) -> Result<(Self, Stop)> {
-        let deadline = Instant::now() + plan.limits.time + PATIENCE;
+        // The kernel makes no network namespace while it takes one with many
+        // interfaces away, whoever made that one.
+        let deadline = Instant::now() + OPENING;
         let (control, theirs) = Control::pair()?;
         let (output, their_output) = pipe2(OFlag::O_CLOEXEC).context("pipe2")?;
         // The program can read the pipe, too: what poll said was there may be gone.
@@ -194,6 +199,7 @@ impl Sandbox {
         };
         unborn.init = Some(init);
         control.send(&Message::Go)?;
+        let deadline = Instant::now() + plan.limits.time + PATIENCE;
 
         let mut output = File::from(output);
         let mut terminal = None;
