@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use crate::skipped;
+use crate::support::program;
 use crate::transcript::{Outcome, blocks};
+
+/// What the chapters' console blocks may call.
+const PROGRAMS: &[&str] = &["unshare-hostname", "namespaces"];
 
 /// The labs' programs in a folder that any user may read.
 fn programs(name: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let folder = std::env::temp_dir().join(format!("labs-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    for program in [
-        env!("CARGO_BIN_EXE_unshare-hostname"),
-        env!("CARGO_BIN_EXE_namespaces"),
-    ] {
-        let program = Path::new(program);
-        std::fs::copy(program, folder.join(program.file_name().unwrap())).unwrap();
+    for name in PROGRAMS {
+        std::fs::copy(program(name), folder.join(name)).unwrap();
     }
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     folder
