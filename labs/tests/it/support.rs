@@ -2,8 +2,11 @@
 //! that they are held against, and `tp inspect` as the eye that compares both.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::skipped;
@@ -41,20 +44,23 @@ pub fn peers(names: &[&str]) -> bool {
     missing.is_empty()
 }
 
-/// Runs a shell script with the course's programs and root's tools on its PATH.
-pub fn shell(script: &str) -> Output {
+/// A shell script with the course's programs and root's tools on its PATH.
+fn command(script: &str) -> Command {
     let folder = Path::new(env!("CARGO_BIN_EXE_namespaces"))
         .parent()
         .unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
-    Command::new("sh")
-        .args(["-euc", script])
-        .env(
-            "PATH",
-            format!("{}:{path}:/usr/sbin:/sbin", folder.display()),
-        )
-        .output()
-        .unwrap()
+    let mut command = Command::new("sh");
+    command.args(["-euc", script]).env(
+        "PATH",
+        format!("{}:{path}:/usr/sbin:/sbin", folder.display()),
+    );
+    command
+}
+
+/// Runs such a script to its end.
+pub fn shell(script: &str) -> Output {
+    command(script).output().unwrap()
 }
 
 /// Runs it to success and gives what it printed.
@@ -69,10 +75,16 @@ pub fn printed(script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The state of a process as `tp` observes it, against the host.
+/// How a process differs from this test, as `tp` observes both.
 pub fn inspect(pid: u32) -> Value {
+    inspect_against(pid, std::process::id())
+}
+
+/// How a process differs from another: `null` where it does not.
+pub fn inspect_against(pid: u32, other: u32) -> Value {
     let output = Command::new(program("tp"))
         .args(["inspect", &pid.to_string(), "--format", "json"])
+        .args(["--against", &other.to_string()])
         .output()
         .unwrap();
     assert!(
@@ -80,5 +92,71 @@ pub fn inspect(pid: u32) -> Value {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    serde_json::from_slice(&output.stdout).unwrap()
+    let mut document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    document["difference"].take()
+}
+
+/// What distinguishes a payload from this test, as `tp` observes both.
+///
+/// The script ends by becoming `$PAYLOAD` (a `sleep`) in what it has built:
+/// ours and the grown-up tool's, run alike, must differ from here alike.
+pub fn difference(script: &str) -> Value {
+    let payload = Payload::start(script);
+    inspect(payload.pid)
+}
+
+/// A payload that runs until it is dropped, with all that the script started.
+pub struct Payload {
+    script: Child,
+    pub pid: u32,
+}
+
+impl Payload {
+    pub fn start(script: &str) -> Self {
+        let mut script = command(script)
+            .env("PAYLOAD", "sleep 3600")
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let found = family(script.id()).into_iter().find(|pid| is_sleep(*pid));
+            if let Some(pid) = found {
+                return Self { script, pid };
+            }
+            let ended = script.try_wait().unwrap();
+            assert!(ended.is_none(), "the script ended: {ended:?}");
+            assert!(Instant::now() < deadline, "the payload never came");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        for pid in family(self.script.id()) {
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+        }
+        let _ = self.script.wait();
+    }
+}
+
+/// A process and all that descend from it.
+fn family(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        let children = format!("/proc/{parent}/task/{parent}/children");
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        family.extend(
+            children
+                .split(' ')
+                .filter_map(|pid| pid.parse::<u32>().ok()),
+        );
+        next += 1;
+    }
+    family
+}
+
+fn is_sleep(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n")
 }
