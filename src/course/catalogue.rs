@@ -121,7 +121,7 @@ impl Catalogue {
         };
         let folder = root.join("exercises");
         let chapters = numbered(&folder, Digits::Two)?;
-        in_sequence(&folder, &chapters, None)?;
+        in_sequence(&folder, &chapters, Gaps::Allowed)?;
         for (number, name, dir) in chapters {
             catalogue.chapter(number, name, &dir, language)?;
         }
@@ -149,7 +149,7 @@ impl Catalogue {
             title,
         });
         let exercises = numbered(dir, Digits::Any)?;
-        in_sequence(dir, &exercises, Some(1))?;
+        in_sequence(dir, &exercises, Gaps::Refused)?;
         for (number, name, dir) in exercises {
             let spec = Spec::read(&dir.join("exercise.yaml"))?;
             let readme = language.pick(&dir.join("README.md"));
@@ -389,21 +389,32 @@ fn numbered(dir: &Path, digits: Digits) -> Result<Vec<(u32, String, PathBuf)>> {
     Ok(found)
 }
 
-/// Numbers follow one another, so that a lost folder does not go unseen.
-fn in_sequence(dir: &Path, entries: &[(u32, String, PathBuf)], first: Option<u32>) -> Result<()> {
+/// Whether a number may be left out.
+#[derive(Clone, Copy, PartialEq)]
+enum Gaps {
+    /// A chapter may have no exercises.
+    Allowed,
+    /// From 1 on, so that a lost folder does not go unseen.
+    Refused,
+}
+
+/// No number is given twice, and none is missing where that is refused.
+fn in_sequence(dir: &Path, entries: &[(u32, String, PathBuf)], gaps: Gaps) -> Result<()> {
     let dir = dir.display();
-    let Some(start) = entries.first().map(|entry| entry.0) else {
+    if entries.is_empty() {
         bail!("{dir}: nothing numbered in it; add a folder, or remove this one");
-    };
-    for (expected, (number, name, _)) in (first.unwrap_or(start)..).zip(entries) {
-        if *number < expected {
+    }
+    let mut expected = 1;
+    for (index, (number, name, _)) in entries.iter().enumerate() {
+        if index > 0 && *number < expected {
             bail!("{dir}: number {number} is given twice, also to `{name}`; renumber one");
         }
-        if *number > expected {
+        if *number > expected && gaps == Gaps::Refused {
             bail!(
                 "{dir}: number {expected} is missing before `{number}-{name}`; renumber, or restore the folder"
             );
         }
+        expected = number + 1;
     }
     Ok(())
 }
@@ -577,7 +588,9 @@ pub(crate) mod tests {
 
         let course = Course::new("chapters");
         course.add("04-cgroups/1-slice");
-        assert!(course.refused().contains("number 3 is missing before"));
+        assert_eq!(course.load().unwrap().chapters.len(), 3);
+        course.add("04-again/1-other");
+        assert!(course.refused().contains("number 4 is given twice"));
 
         let course = Course::new("form");
         course.add("2-form/1-x");
