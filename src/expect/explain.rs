@@ -87,6 +87,7 @@ pub fn leaks(kind: FactKind) -> bool {
             | FactKind::Mount
             | FactKind::Interface
             | FactKind::Route
+            | FactKind::Listening
             | FactKind::NetworkNamespace
             | FactKind::SharedMemory
             | FactKind::Semaphores
@@ -327,6 +328,7 @@ impl Key {
             FactKind::UidMap => plain("uid_map"),
             FactKind::GidMap => plain("gid_map"),
             FactKind::Setgroups => plain("setgroups"),
+            FactKind::ExecutableCapabilities => plain("executable_capabilities"),
             FactKind::NoNewPrivs => plain("no_new_privs"),
             FactKind::Seccomp => plain("seccomp"),
             FactKind::SeccompFilters => plain("seccomp_filters"),
@@ -353,6 +355,7 @@ impl Key {
             FactKind::PeerInterface => plain("peer_interface"),
             FactKind::PeerPlace => plain("peer_place"),
             FactKind::Route => plain("route"),
+            FactKind::Listening => plain("listening"),
             FactKind::NetworkNamespace => plain("network_namespace"),
             FactKind::IpcSize => plain("ipc_size"),
             FactKind::IpcMode => plain("ipc_mode"),

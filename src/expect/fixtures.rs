@@ -50,6 +50,7 @@ fn view() -> View {
         .into(),
         interfaces: [("lo".to_owned(), interface("loopback", "up", "127.0.0.1/8"))].into(),
         routes: BTreeSet::new(),
+        listening: BTreeSet::new(),
         network_namespaces: BTreeMap::new(),
         ipc: Ipc::default(),
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -161,7 +162,9 @@ pub fn census(directories: &[&Path]) -> Census {
         .flat_map(|line| directories_below(Path::new(&line.point)))
         .map(|path| (path.display().to_string(), String::new()))
         .collect();
-    let interfaces = network::read()
+    let interfaces = fs::File::open("/proc")
+        .map_err(anyhow::Error::from)
+        .and_then(|procfs| network::read(procfs.as_fd()))
         .map(|network| network.interfaces)
         .unwrap_or_default()
         .into_iter()

@@ -170,7 +170,8 @@ fn see(request: &Request<'_>) -> Result<Seen> {
     }
     for namespace in own_first(&request.net, own_net) {
         enter(namespace, own_net, CloneFlags::CLONE_NEWNET, "net")?;
-        seen.net.insert(namespace.id.0, network::read()?);
+        seen.net
+            .insert(namespace.id.0, network::read(procfs.as_fd())?);
     }
     for namespace in own_first(&request.ipc, own_ipc) {
         enter(namespace, own_ipc, CloneFlags::CLONE_NEWIPC, "ipc")?;

@@ -9,6 +9,7 @@
 //!   was left behind.
 
 mod cgroups;
+mod file_capabilities;
 pub mod host;
 mod inside;
 mod ipc;
@@ -16,6 +17,7 @@ mod mounts;
 mod network;
 mod proc;
 mod processes;
+mod sockets;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -280,6 +282,7 @@ impl Outside {
                 .collect(),
             setgroups: dir.read("setgroups")?.trim().into(),
             capabilities: status.capabilities(),
+            executable_capabilities: file_capabilities::of_executable(&dir),
             no_new_privs: status.field("NoNewPrivs") == "1",
             seccomp: status.seccomp(),
             seccomp_filters: status.field("Seccomp_filters").parse().unwrap_or(0),
@@ -375,6 +378,7 @@ fn view(
         mounts: mounts.mounts,
         interfaces: network.interfaces,
         routes: network.routes,
+        listening: network.listening,
         network_namespaces: mounts.network_namespaces,
         ipc: seen.ipc.get(&ipc.id.0).cloned().ok_or_else(missing)?,
     })

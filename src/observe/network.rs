@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::BorrowedFd;
 
 use anyhow::{Context, Result, anyhow};
 use netlink_packet_core::{
@@ -21,6 +22,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use serde::{Deserialize, Serialize};
 
 use super::proc::{READ_LIMIT, visible};
+use super::sockets;
 use crate::state::facts::{Interface, Peer};
 
 /// Routing table `main` of ip-route(8).
@@ -31,10 +33,12 @@ const MAIN_TABLE: u32 = 254;
 pub struct Network {
     pub interfaces: BTreeMap<String, Interface>,
     pub routes: BTreeSet<String>,
+    pub listening: BTreeSet<String>,
 }
 
-/// Reads the network namespace that the caller is in.
-pub fn read() -> Result<Network> {
+/// Reads the network namespace that the caller is in. `procfs` is a /proc in
+/// which the caller itself shows.
+pub fn read(procfs: BorrowedFd<'_>) -> Result<Network> {
     let mut netlink = Netlink::open()?;
     let mut request = LinkMessage::default();
     request
@@ -82,6 +86,7 @@ pub fn read() -> Result<Network> {
             .iter()
             .flat_map(|route| route_text(route, &names))
             .collect(),
+        listening: sockets::listening(procfs, &names),
     })
 }
 

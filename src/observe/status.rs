@@ -87,6 +87,13 @@ pub fn securebits_names(bits: u32) -> BTreeSet<String> {
     names(u64::from(bits), &SECUREBITS)
 }
 
+/// The name of a capability without `cap_`; its number, when it is newer.
+pub fn capability_name(number: usize) -> String {
+    CAPABILITIES
+        .get(number)
+        .map_or(format!("{number}"), |&name| name.into())
+}
+
 fn names(bits: u64, table: &[&str]) -> BTreeSet<String> {
     (0..64)
         .filter(|bit| bits >> bit & 1 == 1)

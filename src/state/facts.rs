@@ -142,6 +142,10 @@ pub struct Process {
     /// `allow` or `deny`.
     pub setgroups: String,
     pub capabilities: Capabilities,
+    /// The capabilities of the file that it executes, as getcap(8) writes them:
+    /// `cap_net_raw=ep`. For whose root (version 3) is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable_capabilities: Option<String>,
     pub no_new_privs: bool,
     /// `disabled`, `strict` or `filter`. seccomp(2).
     pub seccomp: String,
@@ -188,6 +192,9 @@ pub struct View {
     /// The main routing tables, as ip-route(8) writes them:
     /// `default via 10.0.0.1 dev eth0`.
     pub routes: BTreeSet<String>,
+    /// Sockets that wait for whoever comes: `tcp 0.0.0.0:80` (listening),
+    /// `udp [::]:53` (without a partner), `packet eth0`, `packet *`.
+    pub listening: BTreeSet<String>,
     /// Named network namespaces (`/run/netns/NAME`). ip-netns(8).
     pub network_namespaces: BTreeMap<String, NamespaceId>,
     pub ipc: Ipc,

@@ -26,6 +26,7 @@ pub enum FactKind {
     GidMap,
     Setgroups,
     Capabilities(CapabilitySet),
+    ExecutableCapabilities,
     NoNewPrivs,
     Seccomp,
     SeccompFilters,
@@ -52,6 +53,7 @@ pub enum FactKind {
     PeerInterface,
     PeerPlace,
     Route,
+    Listening,
     NetworkNamespace,
     SharedMemory,
     Semaphores,
@@ -303,6 +305,12 @@ const PROCESS: &[Field] = &[
         "Its capability sets.",
     ),
     Field::new(
+        "executable_capabilities",
+        Leaf(FactKind::ExecutableCapabilities, Text),
+        "The capabilities of the file that it executes: `cap_net_raw=ep`.",
+    )
+    .optional(),
+    Field::new(
         "no_new_privs",
         Leaf(FactKind::NoNewPrivs, Boolean),
         "Whether an execve can no longer give it privileges.",
@@ -331,6 +339,7 @@ const PROCESS: &[Field] = &[
     MOUNTS,
     INTERFACES,
     ROUTES,
+    LISTENING,
     NETWORK_NAMESPACES,
     IPC_OBJECTS,
     Field::new(
@@ -358,6 +367,7 @@ const MACHINE: &[Field] = &[
     MOUNTS,
     INTERFACES,
     ROUTES,
+    LISTENING,
     NETWORK_NAMESPACES,
     IPC_OBJECTS,
     Field::new(
@@ -615,6 +625,13 @@ const ROUTES: Field = Field::new(
 )
 .after(&[NET]);
 
+const LISTENING: Field = Field::new(
+    "listening",
+    Set(FactKind::Listening, Text),
+    "Sockets that wait for whoever comes: `tcp 0.0.0.0:80`, `udp [::]:53`, `packet eth0`.",
+)
+.after(&[NET]);
+
 const NETWORK_NAMESPACES: Field = Field::new(
     "network_namespaces",
     Table(FactKind::NetworkNamespace, Entries::Value(Namespace)),
@@ -686,6 +703,7 @@ impl FactKind {
             Self::Groups => &["setgroups(2)", "credentials(7)"],
             Self::UidMap | Self::GidMap | Self::Setgroups => &["user_namespaces(7)"],
             Self::Capabilities(_) => &["capabilities(7)", "capsh(1)"],
+            Self::ExecutableCapabilities => &["capabilities(7)", "setcap(8)"],
             Self::NoNewPrivs => &["PR_SET_NO_NEW_PRIVS(2const)", "prctl(2)"],
             Self::Seccomp | Self::SeccompFilters => &["seccomp(2)"],
             Self::Securebits => &["capabilities(7)", "prctl(2)"],
@@ -702,6 +720,7 @@ impl FactKind {
             Self::InterfaceAddresses => &["ip-address(8)"],
             Self::PeerInterface | Self::PeerPlace => &["veth(4)", "ip-link(8)"],
             Self::Route => &["ip-route(8)"],
+            Self::Listening => &["ss(8)", "ip(7)", "packet(7)"],
             Self::NetworkNamespace => &["ip-netns(8)", "network_namespaces(7)"],
             Self::SharedMemory => &["shmget(2)", "sysvipc(7)"],
             Self::Semaphores => &["semget(2)", "sysvipc(7)"],
@@ -917,6 +936,7 @@ mod tests {
             mounts: [(table("/"), mount.clone())].into(),
             interfaces: [(table("lo"), interface.clone())].into(),
             routes: words(),
+            listening: words(),
             network_namespaces: [(table("blue"), namespace)].into(),
             ipc: Ipc {
                 shared_memory: object(),
@@ -935,6 +955,7 @@ mod tests {
                 groups: vec![facts::Id::Mapped(1)],
                 uid_map: vec!["0 0 1".into()],
                 gid_map: vec!["0 0 1".into()],
+                executable_capabilities: Some("cap_net_raw=ep".into()),
                 securebits: Some(words()),
                 cgroups: [(
                     table("unified"),
@@ -1044,6 +1065,7 @@ mod tests {
         let process = filled.process.as_mut().unwrap();
         process.namespaces.clear();
         process.securebits = None;
+        process.executable_capabilities = None;
         filled.exit = Some(Exit::default());
         let views = [
             &mut process.view,

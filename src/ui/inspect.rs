@@ -402,6 +402,11 @@ fn capabilities<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Sectio
         ];
         section.say(Mark::Missing, key, &values);
     }
+    if here.executable_capabilities != there.executable_capabilities
+        && let Some(item) = &here.executable_capabilities
+    {
+        section.say(Mark::Added, "capabilities.executable", &[("item", item)]);
+    }
     section
 }
 
@@ -513,6 +518,7 @@ fn network<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a>
         interface(entry, texts)
     });
     section.set("route", &mine.routes, &other.routes);
+    section.set("listening", &mine.listening, &other.listening);
     section.table(&mine.network_namespaces, &other.network_namespaces, |_| {
         say(texts, "network_namespace", &[])
     });
