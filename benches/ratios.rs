@@ -5,8 +5,9 @@
 //! said so, and its row is left out.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -40,6 +41,8 @@ fn main() {
     sandbox_against_bubblewrap();
     check_against_container(&course);
     checkpoint();
+    observation_of_much();
+    observation_of_many();
     alone("peak memory of tp check", &peak, "at most 20 MiB");
 }
 
@@ -134,6 +137,96 @@ fn checkpoint_times() -> Result<Vec<Duration>> {
     }
     sandbox.close();
     Ok(times)
+}
+
+/// A process that sees 200 mounts and 100 interfaces.
+fn observation_of_much() {
+    let name = "observe 200 mounts, 100 interfaces; findmnt, ip";
+    let script = "mount -t tmpfs tmpfs /run
+        for i in $(seq 200); do mkdir /run/$i; mount -t tmpfs tmpfs /run/$i; done
+        for i in $(seq 50); do ip link add a$i type veth peer name b$i; done";
+    match Crowd::gather(script) {
+        Ok(crowd) => crowd.against(name, "findmnt; ip address", observe_process),
+        Err(error) => missing(name, &format!("{error:#}")),
+    }
+}
+
+/// The machine around 1,000 processes.
+fn observation_of_many() {
+    let name = "observe 1,000 processes; ps -e";
+    match Crowd::gather("for i in $(seq 1000); do sleep 3600 & done") {
+        Ok(crowd) => crowd.against(name, "ps -e", observe_machine),
+        Err(error) => missing(name, &format!("{error:#}")),
+    }
+}
+
+fn observe_process(pid: i32) -> Result<()> {
+    tp::observe::process(pid, &tp::observe::Frame::host()).map(drop)
+}
+
+fn observe_machine(pid: i32) -> Result<()> {
+    let handles = tp::observe::Handles::of(pid)?;
+    tp::observe::machine(&handles, &tp::observe::Frame::host()).map(drop)
+}
+
+/// The first process of namespaces of its own, once its script has been played.
+struct Crowd {
+    unshare: Child,
+    first: i32,
+}
+
+impl Crowd {
+    fn gather(script: &str) -> Result<Self> {
+        let mut unshare = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "--net", "--pid"])
+            .args(["--fork", "--kill-child", "--mount-proc", "sh", "-euc"])
+            .arg(format!("{script}\necho ready; read end"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("unshare")?;
+        let mut line = String::new();
+        let output = unshare.stdout.take().context("no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let children = format!("/proc/{0}/task/{0}/children", unshare.id());
+        let children = fs::read_to_string(children)?;
+        let first = children.split_whitespace().next();
+        let first = first.context("no child of unshare")?.parse()?;
+        let crowd = Self { unshare, first };
+        ensure!(line == "ready\n", "the script failed");
+        Ok(crowd)
+    }
+
+    fn against(&self, name: &str, peer: &str, observe: fn(i32) -> Result<()>) {
+        let peer = || {
+            quiet(
+                Command::new("nsenter")
+                    .args(["--target", &self.first.to_string(), "--user", "--mount"])
+                    .args([
+                        "--net",
+                        "--pid",
+                        "--preserve-credentials",
+                        "sh",
+                        "-ec",
+                        peer,
+                    ]),
+            )
+        };
+        if !peer() {
+            return missing(name, "its peer is not installed, or refused here");
+        }
+        if let Err(error) = observe(self.first) {
+            return missing(name, &format!("{error:#}"));
+        }
+        row(name, || _ = observe(self.first), || _ = peer(), "");
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        let _ = self.unshare.kill();
+        let _ = self.unshare.wait();
+    }
 }
 
 fn peak_memory(course: &Course) -> String {
