@@ -7,6 +7,7 @@
 //! ```text
 //! hostname    01  a UTS namespace and a name in it
 //! namespaces  02  all eight types: make, join, keep; id maps, mounts, /proc
+//! capabilities  05  the five sets, file capabilities, a seccomp filter
 //! ```
 //!
 //! Every function that talks to the kernel takes an [`explain::Explain`] and
@@ -21,3 +22,6 @@ pub mod hostname;
 
 #[path = "02-namespaces/brick/mod.rs"]
 pub mod namespaces;
+
+#[path = "05-capabilities/brick/mod.rs"]
+pub mod capabilities;

@@ -146,6 +146,46 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
         ("mount", Errno::ENOENT) if call.contains("/ns/") => {
             "the file to keep it on does not exist; `touch` it first"
         }
+        ("prctl", Errno::EPERM) if call.contains("PR_CAPBSET_DROP") => {
+            "to shrink the bounding set needs CAP_SETPCAP; run it as root, or add --user (-U)"
+        }
+        ("prctl", Errno::EPERM) if call.contains("PR_SET_SECUREBITS") => {
+            "to set securebits needs CAP_SETPCAP, and none of them locked; run it as root, or add \
+             --user (-U)"
+        }
+        ("prctl", Errno::EPERM) if call.contains("PR_CAP_AMBIENT_RAISE") => {
+            "it must be permitted and inheritable first, and the securebit NO_CAP_AMBIENT_RAISE \
+             unset; run it as root, or add --user (-U)"
+        }
+        ("prctl", Errno::EINVAL) if call.contains("CAP_") => {
+            "this kernel has no such capability; see /proc/sys/kernel/cap_last_cap"
+        }
+        ("capset", Errno::EPERM) => {
+            "a set may only shrink, within what was permitted; `reducecap --show` shows what there is"
+        }
+        ("seccomp", Errno::EACCES) => {
+            "needs no_new_privs or CAP_SYS_ADMIN; add --no-new-privs, or run it as root"
+        }
+        ("seccomp", Errno::EINVAL) => "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)",
+        ("setxattr" | "removexattr", Errno::EPERM) => {
+            "capabilities of a file need CAP_SETFCAP, over the namespace of its owner; run it as \
+             root, or add --user (-U) for a file of your own"
+        }
+        ("setxattr" | "removexattr" | "getxattr", Errno::EOPNOTSUPP) => {
+            "this file system keeps no security attributes; put the file on another one"
+        }
+        ("setxattr" | "removexattr" | "getxattr", Errno::ENOENT) => "no such file; check its path",
+        ("setxattr", Errno::EINVAL) => {
+            "only an ordinary file can have capabilities, and a root id must be mapped here"
+        }
+        ("getxattr", Errno::EOVERFLOW) => {
+            "its capabilities belong to a root that has no id in this user namespace; look from \
+             outside"
+        }
+        ("execvp", Errno::EPERM) => {
+            "the file's capabilities are more than the bounding set allows; keep those of \
+             `reducecap --file`, or take them from the file"
+        }
         ("execvp", Errno::ENOENT) => "no such command; check its name, or give its whole path",
         ("execvp", Errno::EACCES) => "found, but not executable; `chmod +x` it",
         _ => errno.desc(),
