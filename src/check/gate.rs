@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::build::Built;
 use super::run::{Checker, Work};
 use super::steps::steps;
 use super::verdict::{Check, ExerciseResult, Status};
@@ -48,12 +49,18 @@ const LEAST_HINTS: usize = 3;
 /// Known wrong answers that each exercise has at least.
 const LEAST_WRONG: usize = 2;
 
-/// Runs the whole gate over one exercise. The solution has to pass `times`
-/// times of `times`.
+/// Runs the gate over one exercise. The solution has to pass `times` times of
+/// `times`. In brief, the solution is not run with single steps taken out: that
+/// is most of the time, and says the same on any machine.
 ///
 /// # Errors
 /// Only for what stops the gate itself, such as an unreadable directory.
-pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Result<Finding> {
+pub fn exercise(
+    checker: &mut Checker,
+    exercise: &Exercise,
+    times: usize,
+    brief: bool,
+) -> Result<Finding> {
     let mut finding = Finding::default();
     let complaints = &mut finding.complaints;
     files(exercise, complaints)?;
@@ -93,10 +100,35 @@ pub fn exercise(checker: &mut Checker, exercise: &Exercise, times: usize) -> Res
         if result.status != Status::Fail {
             complaints.push(format!("as shipped it should fail, but: {}", told(&result)));
         }
-        without_a_step(checker, exercise, &shipped, &solution, complaints);
+        if !brief {
+            without_a_step(checker, exercise, &shipped, &solution, complaints);
+        }
     }
     wrong_answers(checker, exercise, complaints)?;
     Ok(finding)
+}
+
+/// Builds what the gate in brief runs of an exercise in Rust, for a machine on
+/// which nothing can be built.
+///
+/// # Errors
+/// When a file cannot be read or cargo cannot be run. What the compiler refuses
+/// is left out: the gate will complain of it.
+pub fn build(checker: &mut Checker, exercise: &Exercise) -> Result<Vec<PathBuf>> {
+    if exercise.kind != Kind::Rust {
+        return Ok(Vec::new());
+    }
+    let mut files = vec![exercise.solution_file(), exercise.work_file()];
+    files.extend(sorted(&exercise.solution_dir.join("wrong"))?);
+    let mut programs = Vec::new();
+    for file in files.iter().filter(|file| file.exists()) {
+        let text = checker.read(exercise, &Work::File(file))?;
+        let label = checker.catalogue.relative(file).to_path_buf();
+        if let Built::Program(program) = checker.builder.variant(&text, &label)? {
+            programs.push(program);
+        }
+    }
+    Ok(programs)
 }
 
 /// What has to be true of the course as a whole: no folder astray in the two

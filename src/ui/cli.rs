@@ -149,7 +149,13 @@ pub enum Dev {
         /// How often each solution has to pass in a row
         #[arg(long, default_value_t = 20)]
         times: usize,
+        /// Each solution once, and not with single steps taken out
+        #[arg(long, conflicts_with = "times")]
+        brief: bool,
     },
+    /// Build what `check --brief` runs, and print where it lies
+    #[command(hide = true)]
+    Build { ids: Vec<String> },
     /// Record an expected snapshot from the solution, and show the change
     #[command(after_help = "Examples:\n  tp dev snapshot 2.3\n  tp dev snapshot 2 --accept")]
     Snapshot {

@@ -54,7 +54,10 @@ pub fn run(asked: Option<Command>) -> Result<u8> {
             show(&inspect::diff(pid, other, page(format), &super::texts())?)
         }
         Some(Command::Doctor { format }) => doctor(format),
-        Some(Command::Dev(Dev::Check { ids, times })) => dev_check(&ids, times),
+        Some(Command::Dev(Dev::Check { ids, times, brief })) => {
+            dev_check(&ids, if brief { 1 } else { times }, brief)
+        }
+        Some(Command::Dev(Dev::Build { ids })) => dev_build(&ids),
         Some(Command::Dev(Dev::Snapshot {
             ids,
             accept,
@@ -446,7 +449,7 @@ fn chosen<'a>(catalogue: &'a Catalogue, ids: &[String]) -> Result<Vec<&'a Exerci
     Ok(exercises)
 }
 
-fn dev_check(ids: &[String], times: usize) -> Result<u8> {
+fn dev_check(ids: &[String], times: usize, brief: bool) -> Result<u8> {
     let session = Session::open()?;
     let mut checker = session.checker();
     let (mut good, mut bad, mut not_run) = (0, 0, 0);
@@ -458,7 +461,7 @@ fn dev_check(ids: &[String], times: usize) -> Result<u8> {
         print(&format!("{} {complaint}\n", verdict::symbol(Status::Fail)))?;
     }
     for exercise in chosen(&session.catalogue, ids)? {
-        let finding = gate::exercise(&mut checker, exercise, times)?;
+        let finding = gate::exercise(&mut checker, exercise, times, brief)?;
         let status = match (finding.complaints.is_empty(), &finding.unsupported) {
             (false, _) => Status::Fail,
             (true, Some(_)) => Status::Unsupported,
@@ -491,6 +494,17 @@ fn dev_check(ids: &[String], times: usize) -> Result<u8> {
         (0, _) => ALL_PASS,
         _ => SOME_FAIL,
     })
+}
+
+fn dev_build(ids: &[String]) -> Result<u8> {
+    let session = Session::open()?;
+    let mut checker = session.checker();
+    for exercise in chosen(&session.catalogue, ids)? {
+        for program in gate::build(&mut checker, exercise)? {
+            print(&format!("{}\n", program.display()))?;
+        }
+    }
+    Ok(ALL_PASS)
 }
 
 fn dev_snapshot(ids: &[String], accept: bool, reject: bool) -> Result<u8> {
