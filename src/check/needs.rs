@@ -1,6 +1,7 @@
 //! What exercises may ask of a machine beyond the sandbox itself, and what
 //! `tp doctor` looks at: each a probe that tries the thing, with its remedy.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::Path;
 
@@ -34,7 +35,7 @@ pub struct Feature {
 }
 
 /// Every feature, those that everything needs first.
-pub const FEATURES: [Feature; 12] = [
+pub const FEATURES: [Feature; 14] = [
     Feature {
         name: "kernel",
         for_all: true,
@@ -59,6 +60,16 @@ pub const FEATURES: [Feature; 12] = [
         name: "overlay",
         for_all: false,
         probe: overlay,
+    },
+    Feature {
+        name: "overlay-opaque",
+        for_all: false,
+        probe: overlay_opaque,
+    },
+    Feature {
+        name: "overlay-data-layer",
+        for_all: false,
+        probe: overlay_data_layer,
     },
     Feature {
         name: "time-namespace",
@@ -176,32 +187,80 @@ fn rust() -> Finding {
 }
 
 fn overlay() -> Finding {
-    let works = in_user_namespace(|| {
-        let tmpfs = mount(
-            Some("tmpfs"),
-            "/tmp",
-            Some("tmpfs"),
-            MsFlags::empty(),
-            None::<&str>,
-        );
-        let directories = ["lower", "upper", "work", "merged"]
-            .iter()
-            .all(|name| fs::create_dir(Path::new("/tmp").join(name)).is_ok());
-        let options = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
-        let overlay = mount(
-            Some("overlay"),
-            "/tmp/merged",
-            Some("overlay"),
-            MsFlags::empty(),
-            Some(options),
-        );
-        tmpfs.is_ok() && directories && overlay.is_ok()
-    });
     works_or(
-        works,
+        in_user_namespace(|| layers() && overlay_mount(USUAL)),
         "mount(overlay) is refused in a user namespace",
         "Linux 5.11 or newer with CONFIG_OVERLAY_FS: sudo modprobe overlay",
     )
+}
+
+/// Whether a directory that was deleted can be made again: it has to be marked.
+fn overlay_opaque() -> Finding {
+    let works = in_user_namespace(|| {
+        let again = Path::new("/tmp/merged/again");
+        layers()
+            && overlay_mount(USUAL)
+            && fs::remove_dir(again).is_ok()
+            && fs::create_dir(again).is_ok()
+    });
+    works_or(
+        works,
+        "an overlay on a tmpfs cannot mark a directory as opaque",
+        "Linux 6.6 or newer, whose tmpfs keeps user.* attributes",
+    )
+}
+
+/// Whether a file of a layer may have its bytes in a data-only layer.
+fn overlay_data_layer() -> Finding {
+    let works = in_user_namespace(|| {
+        layers()
+            && fs::write("/tmp/upper/bytes", "bytes").is_ok()
+            && fs::write("/tmp/lower/name", "").is_ok()
+            && set_attribute(c"/tmp/lower/name", c"user.overlay.metacopy", b"")
+            && set_attribute(c"/tmp/lower/name", c"user.overlay.redirect", b"/bytes")
+            && overlay_mount("lowerdir=/tmp/lower::/tmp/upper,userxattr")
+            && fs::read("/tmp/merged/name").is_ok_and(|bytes| bytes == b"bytes")
+    });
+    works_or(
+        works,
+        "overlayfs follows no file into a data-only layer in a user namespace",
+        "Linux 6.16 or newer",
+    )
+}
+
+const USUAL: &str = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
+
+/// Directories for an overlay on a tmpfs, as a sandbox has it.
+fn layers() -> bool {
+    mount(
+        Some("tmpfs"),
+        "/tmp",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )
+    .is_ok()
+        && ["lower", "lower/again", "upper", "work", "merged"]
+            .iter()
+            .all(|name| fs::create_dir(Path::new("/tmp").join(name)).is_ok())
+}
+
+fn overlay_mount(options: &str) -> bool {
+    mount(
+        Some("overlay"),
+        "/tmp/merged",
+        Some("overlay"),
+        MsFlags::empty(),
+        Some(options),
+    )
+    .is_ok()
+}
+
+/// setxattr(2)
+fn set_attribute(path: &CStr, name: &CStr, value: &[u8]) -> bool {
+    let (data, length) = (value.as_ptr().cast(), value.len());
+    // SAFETY: two C strings, and as many bytes as the length says.
+    unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), data, length, 0) == 0 }
 }
 
 fn time_namespace() -> Finding {

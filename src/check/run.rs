@@ -354,6 +354,8 @@ pub fn plan(exercise: &Exercise, program: StagedFile) -> Result<Plan> {
         limits: limits(exercise),
         terminal: false,
         rootfs: exercise.spec.rootfs,
+        watch: exercise.spec.watch.clone(),
+        watch_inside: exercise.spec.watch_inside.clone(),
     })
 }
 

@@ -29,6 +29,12 @@ pub struct Spec {
     /// Whether a small root file system is offered at `/srv/rootfs`.
     #[serde(default)]
     pub rootfs: bool,
+    /// Directories whose files are told, as the machine sees them: `/srv/upper`.
+    #[serde(default, deserialize_with = "directories")]
+    pub watch: Vec<String>,
+    /// The same, as the process at the checkpoint sees them.
+    #[serde(default, deserialize_with = "directories")]
+    pub watch_inside: Vec<String>,
     /// Points by fact path; a fact that is not named here counts 1.
     #[serde(default, deserialize_with = "weights")]
     pub weights: BTreeMap<String, f64>,
@@ -181,6 +187,29 @@ mod bytes {
     }
 }
 
+/// Absolute paths as mounts are told: without `.`, `..` or a slash at the end.
+fn directories<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    struct Directory(String);
+
+    impl TryFrom<String> for Directory {
+        type Error = String;
+
+        fn try_from(path: String) -> Result<Self, String> {
+            let mut names = path.strip_prefix('/').unwrap_or_default().split('/');
+            match names.all(|name| !["", ".", ".."].contains(&name)) {
+                true => Ok(Self(path)),
+                false => Err(format!(
+                    "`{path}` is not the absolute path of a directory, such as /srv/upper"
+                )),
+            }
+        }
+    }
+    let paths = Vec::<Directory>::deserialize(deserializer)?;
+    Ok(paths.into_iter().map(|Directory(path)| path).collect())
+}
+
 fn weights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
     let weights = BTreeMap::<String, f64>::deserialize(deserializer)?;
     match weights
@@ -220,7 +249,8 @@ mod tests {
     #[test]
     fn every_key_is_read_and_written_back() {
         let text = "version: 2\nkind: rust\nneeds: [overlay]\nlimits: {seconds: 3, memory: 64M, processes: 9}\n\
-                    arguments: [sh, -c, checkpoint inside]\nrootfs: true\nweights: {inside.process.hostname: 2}\n\
+                    arguments: [sh, -c, checkpoint inside]\nrootfs: true\n\
+                    watch: [/srv/upper]\nwatch_inside: [/merged]\nweights: {inside.process.hostname: 2}\n\
                     ignore: ['*.pids']\nman: [unshare(1)]\n";
         let spec = parse(text).unwrap();
         assert_eq!(spec.limits.memory, 64 << 20);
@@ -236,6 +266,11 @@ mod tests {
                 "version: 1\nkind: shell\ncolour: red\n",
                 "exercise.yaml:3:1: ",
                 "unknown field `colour`",
+            ),
+            (
+                "version: 1\nkind: shell\nwatch: [srv/upper]\n",
+                "exercise.yaml:3:",
+                "`srv/upper` is not the absolute path",
             ),
             ("version: 1\nkind: perl\n", "exercise.yaml:2:7: ", "perl"),
             (

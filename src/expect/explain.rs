@@ -211,6 +211,18 @@ fn special_case(mismatch: &Mismatch, change: &Value) -> Option<&'static str> {
             let outside = change.pointer("/machine/interfaces")?.get(name)?;
             (outside != ABSENT && !mismatch.machine).then_some("outside")
         }
+        (FactKind::File, How::MissingEntry) => {
+            let kind = mismatch.expected.as_ref()?.get("type")?;
+            (kind == "whiteout").then_some("no_whiteout")
+        }
+        (FactKind::FileType, How::Unchanged | How::Different) => {
+            let whiteout = |value: &Option<Value>| value.as_ref().is_some_and(|v| v == "whiteout");
+            match (whiteout(&mismatch.expected), whiteout(&mismatch.found)) {
+                (true, _) => Some("no_whiteout"),
+                (_, true) => Some("is_whiteout"),
+                _ => None,
+            }
+        }
         (FactKind::ExitStatus, How::Unchanged | How::Different) if changed("/exit/signal") => {
             Some("signalled")
         }
@@ -359,6 +371,13 @@ impl Key {
             FactKind::NetworkNamespace => plain("network_namespace"),
             FactKind::IpcSize => plain("ipc_size"),
             FactKind::IpcMode => plain("ipc_mode"),
+            FactKind::File => plain("file"),
+            FactKind::FileType => plain("file_type"),
+            FactKind::FileMode => plain("file_mode"),
+            FactKind::FileContent => plain("file_content"),
+            FactKind::FileOpaque => plain("file_opaque"),
+            FactKind::FileMetacopy => plain("file_metacopy"),
+            FactKind::FileRedirect => plain("file_redirect"),
             FactKind::ResourceLimit => plain("resource_limit"),
             FactKind::Processes => plain("processes"),
             FactKind::ExitStatus => plain("exit_status"),
@@ -503,6 +522,27 @@ mod tests {
             (
                 mismatch(FactKind::Interface, How::MissingEntry),
                 json!({"machine": {"interfaces": {"ENTRY": {"kind": "veth"}}}}),
+            ),
+            (
+                Mismatch {
+                    expected: Some(json!({"type": "whiteout"})),
+                    ..mismatch(FactKind::File, How::MissingEntry)
+                },
+                json!({}),
+            ),
+            (
+                Mismatch {
+                    expected: Some("whiteout".into()),
+                    ..mismatch(FactKind::FileType, How::Different)
+                },
+                json!({}),
+            ),
+            (
+                Mismatch {
+                    found: Some("whiteout".into()),
+                    ..mismatch(FactKind::FileType, How::Different)
+                },
+                json!({}),
             ),
             (
                 mismatch(FactKind::ExitStatus, How::Different),

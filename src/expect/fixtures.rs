@@ -53,6 +53,7 @@ fn view() -> View {
         listening: BTreeSet::new(),
         network_namespaces: BTreeMap::new(),
         ipc: Ipc::default(),
+        files: BTreeMap::new(),
     }
 }
 

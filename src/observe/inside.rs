@@ -18,10 +18,11 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, pipe2};
 use serde::{Deserialize, Serialize};
 
+use super::files;
 use super::ipc;
 use super::network::{self, Network};
 use super::proc::{Namespace, ProcDir, read_at, visible};
-use crate::state::facts::{Ipc, NamespaceKind};
+use crate::state::facts::{self, Ipc, NamespaceKind};
 
 /// The most that the observer may tell.
 const TELL_LIMIT: u64 = 32 << 20;
@@ -39,6 +40,10 @@ pub struct Request<'a> {
     pub uts: Vec<&'a Namespace>,
     pub net: Vec<&'a Namespace>,
     pub ipc: Vec<&'a Namespace>,
+    /// Directories whose files to tell, in the mount namespace joined, and
+    /// below the root directory of a process.
+    pub files: &'a [String],
+    pub files_inside: Option<(&'a ProcDir, &'a [String])>,
     /// Whose id maps to read from inside this user namespace.
     pub maps: Option<(&'a ProcDir, &'a Namespace)>,
 }
@@ -51,6 +56,8 @@ pub struct Seen {
     pub net: BTreeMap<u64, Network>,
     pub ipc: BTreeMap<u64, Ipc>,
     pub mountinfo: Option<String>,
+    pub files: BTreeMap<String, facts::File>,
+    pub files_inside: BTreeMap<String, facts::File>,
     /// `uid_map` and `gid_map`, outside as the user namespace joined counts.
     pub maps: Option<(String, String)>,
 }
@@ -132,6 +139,17 @@ fn see(request: &Request<'_>) -> Result<Seen> {
         Mode::empty(),
     )
     .map_err(|errno| anyhow!("open(\"/proc\"): {errno}"))?;
+    // In hand before the way to it is closed, or leads elsewhere.
+    let process_root = match request.files_inside {
+        Some((process, watched)) if !watched.is_empty() => {
+            let root = files::root_at(process.as_fd(), "root");
+            Some((
+                root.map_err(|errno| anyhow!("open(\"/proc/{}/root\"): {errno}", process.pid))?,
+                watched,
+            ))
+        }
+        _ => None,
+    };
     let own = |kind| Namespace::own(kind).map(|own| own.id.0);
     let (own_mnt, own_uts, own_net, own_ipc, own_user) = (
         own(NamespaceKind::Mnt)?,
@@ -162,7 +180,15 @@ fn see(request: &Request<'_>) -> Result<Seen> {
             let text = read_at(procfs.as_fd(), "self/mountinfo")
                 .map_err(|errno| anyhow!("open(\"/proc/self/mountinfo\"): {errno}"))?;
             seen.mountinfo = Some(text);
+            if !request.files.is_empty() {
+                let root = files::root_at(procfs.as_fd(), "/")
+                    .map_err(|errno| anyhow!("open(\"/\"): {errno}"))?;
+                seen.files = files::read(root.as_fd(), procfs.as_fd(), request.files)?;
+            }
         }
+    }
+    if let Some((root, watched)) = process_root {
+        seen.files_inside = files::read(root.as_fd(), procfs.as_fd(), watched)?;
     }
     for namespace in own_first(&request.uts, own_uts) {
         enter(namespace, own_uts, CloneFlags::CLONE_NEWUTS, "uts")?;

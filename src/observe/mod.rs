@@ -10,6 +10,7 @@
 
 mod cgroups;
 mod file_capabilities;
+mod files;
 pub mod host;
 mod inside;
 mod ipc;
@@ -54,6 +55,10 @@ pub struct Frame {
     pub cgroup_base: BTreeMap<String, String>,
     /// Processes (as the caller counts) that [`Machine::processes`] never lists.
     pub hidden_pids: BTreeSet<i32>,
+    /// Directories whose files are told, as the machine sees them.
+    pub watch: Vec<String>,
+    /// The same, as the process sees them below its root directory.
+    pub watch_inside: Vec<String>,
 }
 
 impl Frame {
@@ -133,7 +138,7 @@ pub fn process(pid: i32, frame: &Frame) -> Result<Process> {
         mnt: Some(&outside.mnt),
         ..Request::default()
     };
-    outside.ask(&mut request);
+    outside.ask(&mut request, frame);
     let gained = join_for(frame, &outside.user)?;
     request.join_user = gained.as_ref().map(AsFd::as_fd);
     let mut seen = inside::look(&request)?;
@@ -143,7 +148,7 @@ pub fn process(pid: i32, frame: &Frame) -> Result<Process> {
 /// What the namespaces of the handles show, whoever is in them.
 pub fn machine(handles: &Handles, frame: &Frame) -> Result<Machine> {
     let mut request = Request::default();
-    ask_machine(&mut request, handles);
+    ask_machine(&mut request, handles, frame);
     let gained = join_for(frame, &handles.user)?;
     request.join_user = gained.as_ref().map(AsFd::as_fd);
     let mut seen = inside::look(&request)?;
@@ -165,8 +170,8 @@ pub fn processes(handles: &Handles, frame: &Frame) -> Vec<String> {
 pub fn checkpoint(pid: i32, handles: &Handles, frame: &Frame) -> Result<Observation> {
     let outside = Outside::read(pid, frame)?;
     let mut request = Request::default();
-    ask_machine(&mut request, handles);
-    outside.ask(&mut request);
+    ask_machine(&mut request, handles, frame);
+    outside.ask(&mut request, frame);
     let gained = join_for(frame, &handles.user)?;
     request.join_user = gained.as_ref().map(AsFd::as_fd);
     let mut seen = inside::look(&request)?;
@@ -308,7 +313,8 @@ impl Outside {
         })
     }
 
-    fn ask<'a>(&'a self, request: &mut Request<'a>) {
+    fn ask<'a>(&'a self, request: &mut Request<'a>, frame: &'a Frame) {
+        request.files_inside = Some((&self.dir, &frame.watch_inside));
         request.uts.push(&self.uts);
         request.net.push(&self.net);
         request.ipc.push(&self.ipc);
@@ -328,7 +334,10 @@ impl Outside {
         Ok(Process {
             uid_map: status::map_lines(&uid_map),
             gid_map: status::map_lines(&gid_map),
-            view: view(seen, mounts, &self.uts, &self.net, &self.ipc)?,
+            view: View {
+                files: std::mem::take(&mut seen.files_inside),
+                ..view(seen, mounts, &self.uts, &self.net, &self.ipc)?
+            },
             ..self.facts
         })
     }
@@ -344,7 +353,8 @@ fn in_terms_of(frame: &IdMap, map: IdMap) -> IdMap {
         .collect()
 }
 
-fn ask_machine<'a>(request: &mut Request<'a>, handles: &'a Handles) {
+fn ask_machine<'a>(request: &mut Request<'a>, handles: &'a Handles, frame: &'a Frame) {
+    request.files = &frame.watch;
     request.mnt = Some(&handles.mnt);
     request.read_mounts = true;
     request.uts.push(&handles.uts);
@@ -356,7 +366,10 @@ fn finish_machine(seen: &mut Seen, handles: &Handles, frame: &Frame) -> Result<M
     let text = seen.mountinfo.take().unwrap_or_default();
     let mounts = mounts::table(&mounts::parse(&text), frame);
     Ok(Machine {
-        view: view(seen, mounts, &handles.uts, &handles.net, &handles.ipc)?,
+        view: View {
+            files: std::mem::take(&mut seen.files),
+            ..view(seen, mounts, &handles.uts, &handles.net, &handles.ipc)?
+        },
         processes: Vec::new(),
     })
 }
@@ -381,6 +394,7 @@ fn view(
         listening: network.listening,
         network_namespaces: mounts.network_namespaces,
         ipc: seen.ipc.get(&ipc.id.0).cloned().ok_or_else(missing)?,
+        files: BTreeMap::new(),
     })
 }
 

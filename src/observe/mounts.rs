@@ -10,15 +10,12 @@ use crate::state::facts::{Mount, NamespaceId};
 
 /// Options of a file system that say something about the course's subject and
 /// are the same on every machine.
-const TOLD: [&str; 20] = [
+const TOLD: [&str; 17] = [
     "ro",
     "size",
     "mode",
     "nr_inodes",
     "nr_blocks",
-    "lowerdir",
-    "lowerdir+",
-    "datadir+",
     "upperdir",
     "workdir",
     "userxattr",
@@ -288,11 +285,39 @@ fn super_options(line: &Line) -> BTreeSet<String> {
             .filter(|option| !option.starts_with("release_agent="))
             .cloned()
             .collect(),
+        "overlay" => overlay_options(&line.super_options),
         _ => all
             .filter(|option| TOLD.contains(&option.split('=').next().unwrap_or_default()))
             .cloned()
             .collect(),
     }
+}
+
+/// The layers as one list, whether they were given one by one (`lowerdir+=`,
+/// since Linux 6.8) or all at once, and of what is switched off nothing: kernels
+/// differ in whether they say so.
+fn overlay_options(options: &[String]) -> BTreeSet<String> {
+    let (mut layers, mut told) = (String::new(), BTreeSet::new());
+    for option in options {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        match (name, value) {
+            ("lowerdir" | "lowerdir+" | "datadir+", value) => {
+                layers += match (layers.is_empty(), name) {
+                    (true, _) => "lowerdir=",
+                    (_, "datadir+") => "::",
+                    _ => ":",
+                };
+                layers += value;
+            }
+            (_, "off" | "nofollow") => {}
+            (name, _) if TOLD.contains(&name) => {
+                told.insert(option.clone());
+            }
+            _ => {}
+        }
+    }
+    told.extend((!layers.is_empty()).then_some(layers));
+    told
 }
 
 #[cfg(test)]
@@ -367,6 +392,28 @@ mod tests {
                 .map(String::from)
                 .into()
         );
+    }
+
+    #[test]
+    fn layers_are_told_alike_however_they_were_given() {
+        let line = |options: &str| {
+            let line = format!("27 21 0:34 / /m rw - overlay overlay {options}");
+            table(&parse(&line), &Frame::host()).mounts["/m"]
+                .super_options
+                .clone()
+        };
+        let at_once = line("ro,lowerdir=/a:/b::/c,userxattr");
+        let one_by_one = line(
+            "ro,lowerdir+=/a,lowerdir+=/b,datadir+=/c,redirect_dir=nofollow,uuid=on,userxattr",
+        );
+        assert_eq!(at_once, one_by_one);
+        assert_eq!(
+            at_once,
+            ["ro", "lowerdir=/a:/b::/c", "userxattr"]
+                .map(String::from)
+                .into()
+        );
+        assert!(line("rw,redirect_dir=on,metacopy=on").contains("redirect_dir=on"));
     }
 
     #[test]

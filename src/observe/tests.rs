@@ -640,7 +640,7 @@ fn is_a_container(pid: i32, seen: &Process) {
     use crate::expect::Texts;
     use crate::ui::inspect::{Format, inspect};
 
-    let page = inspect(pid, None, Format::Text, &Texts::english()).unwrap();
+    let page = inspect(pid, None, &[], Format::Text, &Texts::english()).unwrap();
     assert!(page.contains("host name boxed"));
     assert!(page.contains("seccomp filter, 1 program"));
     for kind in ["ipc", "mnt", "net", "pid", "uts"] {

@@ -22,6 +22,7 @@ pub fn of(program: i32, init: i32, ids: (u32, u32)) -> Result<Frame> {
         cgroup_base: cgroups(program)?,
         // The program itself is looked at as a process, not as one of the machine's.
         hidden_pids: [init, program].into(),
+        ..Frame::default()
     })
 }
 

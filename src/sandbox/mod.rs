@@ -106,6 +106,10 @@ pub struct Plan {
     pub terminal: bool,
     /// With a small root file system at `/srv/rootfs`.
     pub rootfs: bool,
+    /// Directories whose files are observed, and those of the process at a
+    /// checkpoint, as it sees them.
+    pub watch: Vec<String>,
+    pub watch_inside: Vec<String>,
 }
 
 /// Why the program is no longer running.
@@ -216,7 +220,11 @@ impl Sandbox {
             .context("the seccomp listener")?
             .context("the program ended before it began")?;
         let handles = Handles::below(init, start.pid).context("the sandbox's namespaces")?;
-        let frame = frame::of(start.pid, init, ids)?;
+        let frame = Frame {
+            watch: plan.watch.clone(),
+            watch_inside: plan.watch_inside.clone(),
+            ..frame::of(start.pid, init, ids)?
+        };
         let scenery = match plan.setup {
             Some(_) => observe::processes(&handles, &frame),
             None => Vec::new(),

@@ -198,6 +198,9 @@ pub struct View {
     /// Named network namespaces (`/run/netns/NAME`). ip-netns(8).
     pub network_namespaces: BTreeMap<String, NamespaceId>,
     pub ipc: Ipc,
+    /// The files below the directories that are watched, by path; empty where
+    /// none are.
+    pub files: BTreeMap<String, File>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -305,6 +308,31 @@ pub struct Peer {
     pub interface: Option<String>,
     /// `here`, or `elsewhere` when it is in another network namespace.
     pub place: String,
+}
+
+/// One file of a watched directory, with the marks of overlayfs on it. inode(7).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct File {
+    /// `file`, `directory`, `symlink`, `whiteout`, `device`, `fifo`, `socket`, or
+    /// `mount` where another file system is mounted.
+    #[serde(rename = "type")]
+    pub file_type: String,
+    /// Permission bits, octal: `0644`; of what has some that count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// A short text without its last newline, or `cksum SUM LENGTH`; a link's
+    /// target; `c MAJOR:MINOR` of a device. Absent where there is none to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// Of a directory: what the layers below have in it does not show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<bool>,
+    /// Of a file: only its owner, mode and times; the bytes are in a layer below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metacopy: Option<bool>,
+    /// Under which name the layers below have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
 }
 
 /// System V IPC objects and POSIX message queues. sysvipc(7), mq_overview(7).

@@ -61,6 +61,13 @@ pub enum FactKind {
     PosixQueues,
     IpcSize,
     IpcMode,
+    File,
+    FileType,
+    FileMode,
+    FileContent,
+    FileOpaque,
+    FileMetacopy,
+    FileRedirect,
     ResourceLimit,
     Processes,
     ExitStatus,
@@ -342,6 +349,7 @@ const PROCESS: &[Field] = &[
     LISTENING,
     NETWORK_NAMESPACES,
     IPC_OBJECTS,
+    FILES,
     Field::new(
         "time_offsets",
         Group(TIME_OFFSETS),
@@ -370,6 +378,7 @@ const MACHINE: &[Field] = &[
     LISTENING,
     NETWORK_NAMESPACES,
     IPC_OBJECTS,
+    FILES,
     Field::new(
         "processes",
         List(FactKind::Processes, Text),
@@ -681,6 +690,62 @@ const IPC_OBJECT: &[Field] = &[
     ),
 ];
 
+const FILES: Field = Field::new(
+    "files",
+    Table(FactKind::File, Entries::Record(FILE)),
+    "The files of the directories that the exercise watches, by path.",
+)
+.after(&[MNT]);
+
+const FILE_TYPES: ValueType = Word(&[
+    "file",
+    "directory",
+    "symlink",
+    "whiteout",
+    "device",
+    "fifo",
+    "socket",
+    "mount",
+]);
+
+const FILE: &[Field] = &[
+    Field::new(
+        "type",
+        Leaf(FactKind::FileType, FILE_TYPES),
+        "A `whiteout` hides what the layers below have under that name.",
+    ),
+    Field::new(
+        "mode",
+        Leaf(FactKind::FileMode, Text),
+        "Permission bits, octal: \"0644\".",
+    )
+    .optional(),
+    Field::new(
+        "content",
+        Leaf(FactKind::FileContent, Text),
+        "A short text, or `cksum SUM LENGTH`; a link's target; a device's numbers.",
+    )
+    .optional(),
+    Field::new(
+        "opaque",
+        Leaf(FactKind::FileOpaque, Boolean),
+        "Whether the layers below show nothing in this directory.",
+    )
+    .optional(),
+    Field::new(
+        "metacopy",
+        Leaf(FactKind::FileMetacopy, Boolean),
+        "Whether the file's bytes are in a layer below.",
+    )
+    .optional(),
+    Field::new(
+        "redirect",
+        Leaf(FactKind::FileRedirect, Text),
+        "Under which name the layers below have it.",
+    )
+    .optional(),
+];
+
 impl FactKind {
     /// The manual pages on it.
     pub fn man(self) -> &'static [&'static str] {
@@ -727,6 +792,12 @@ impl FactKind {
             Self::MessageQueues => &["msgget(2)", "sysvipc(7)"],
             Self::PosixQueues => &["mq_overview(7)"],
             Self::IpcSize | Self::IpcMode => &["ipcs(1)", "sysvipc(7)"],
+            Self::File | Self::FileType => &["inode(7)", "mknod(2)", "mount(8)"],
+            Self::FileMode => &["chmod(2)", "inode(7)"],
+            Self::FileContent => &["cksum(1)", "inode(7)"],
+            Self::FileOpaque | Self::FileMetacopy | Self::FileRedirect => {
+                &["xattr(7)", "setfattr(1)", "mount(8)"]
+            }
             Self::ResourceLimit => &["prlimit(1)", "getrlimit(2)"],
             Self::Processes => &["wait(2)", "pid_namespaces(7)"],
             Self::ExitStatus => &["wait(2)", "exit(3)"],
@@ -922,6 +993,14 @@ mod tests {
             propagation: Some("private".into()),
             ..Mount::default()
         };
+        let file = facts::File {
+            file_type: "file".into(),
+            mode: Some("0644".into()),
+            content: Some("text".into()),
+            opaque: Some(true),
+            metacopy: Some(true),
+            redirect: Some("/old".into()),
+        };
         let peer = Peer {
             interface: Some("eth0".into()),
             place: "here".into(),
@@ -938,6 +1017,7 @@ mod tests {
             routes: words(),
             listening: words(),
             network_namespaces: [(table("blue"), namespace)].into(),
+            files: [(table("/upper"), file.clone())].into(),
             ipc: Ipc {
                 shared_memory: object(),
                 semaphores: object(),
@@ -1074,6 +1154,9 @@ mod tests {
         for view in views {
             for mount in view.mounts.values_mut() {
                 *mount = Mount::default();
+            }
+            for file in view.files.values_mut() {
+                *file = facts::File::default();
             }
             for interface in view.interfaces.values_mut() {
                 *interface = Interface::default();

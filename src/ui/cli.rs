@@ -92,6 +92,9 @@ pub enum Command {
         /// Against this process instead of the caller
         #[arg(long, value_name = "PID")]
         against: Option<i32>,
+        /// Tell of the files below this directory too, as the process sees them
+        #[arg(long, value_name = "DIRECTORY", value_parser = absolute)]
+        watch: Vec<String>,
         #[arg(long, value_enum, default_value_t)]
         format: PageFormat,
     },
@@ -284,6 +287,14 @@ fn handle_signals() -> anyhow::Result<()> {
         unsafe { sigaction(signal, action) }?;
     }
     Ok(())
+}
+
+/// A directory as another process sees it has no place to be relative to.
+fn absolute(path: &str) -> Result<String, String> {
+    match path.starts_with('/') {
+        true => Ok(path.to_owned()),
+        false => Err("give the whole path, as the process sees it: /srv/upper".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -43,10 +43,12 @@ pub fn run(asked: Option<Command>) -> Result<u8> {
         Some(Command::Inspect {
             pid,
             against,
+            watch,
             format,
         }) => show(&inspect::inspect(
             pid,
             against,
+            &watch,
             page(format),
             &super::texts(),
         )?),

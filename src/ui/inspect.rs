@@ -31,11 +31,22 @@ pub enum Format {
 
 /// All kernel state of a process as its difference from another's; `None`
 /// stands for the caller. Errors: a process that is gone, or that the caller
-/// may not look at.
-pub fn inspect(pid: i32, against: Option<i32>, format: Format, texts: &Texts) -> Result<String> {
+/// may not look at. `watch`: directories whose files are told too, as the
+/// process sees them.
+pub fn inspect(
+    pid: i32,
+    against: Option<i32>,
+    watch: &[String],
+    format: Format,
+    texts: &Texts,
+) -> Result<String> {
     let against = against.unwrap_or(std::process::id() as i32);
     let frame = Frame::host();
-    let here = Subject::read(pid, &frame)?;
+    let watching = Frame {
+        watch_inside: watch.to_vec(),
+        ..Frame::host()
+    };
+    let here = Subject::read(pid, &watching)?;
     let there = Subject::read(against, &frame)?;
     match format {
         Format::Text => Ok(page(&here, &there, texts)),
@@ -52,7 +63,7 @@ pub fn inspect(pid: i32, against: Option<i32>, format: Format, texts: &Texts) ->
 
 /// What the second process has otherwise than the first.
 pub fn diff(first: i32, second: i32, format: Format, texts: &Texts) -> Result<String> {
-    inspect(second, Some(first), format, texts)
+    inspect(second, Some(first), &[], format, texts)
 }
 
 struct Subject {
@@ -211,7 +222,7 @@ fn page(here: &Subject, there: &Subject, texts: &Texts) -> String {
 }
 
 fn sections<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Vec<Section<'a>> {
-    vec![
+    let mut sections = vec![
         namespaces(here, there, texts),
         names(here, there, texts),
         identity(here, there, texts),
@@ -223,7 +234,9 @@ fn sections<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Vec<Sectio
         network(here, there, texts),
         ipc(here, there, texts),
         limits(here, there, texts),
-    ]
+    ];
+    sections.extend((!here.view.files.is_empty()).then(|| files(here, texts)));
+    sections
 }
 
 fn namespaces<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
@@ -565,6 +578,26 @@ fn ipc<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
     section
 }
 
+/// Only the files of the one process are asked for: all of them are told.
+fn files<'a>(here: &Process, texts: &'a Texts) -> Section<'a> {
+    let mut section = Section::new(texts, "files");
+    for (path, file) in &here.view.files {
+        let mut text = format!("{path} {}", file.file_type);
+        text.extend(file.mode.iter().map(|mode| format!(" {mode}")));
+        for (name, marked) in [("opaque", file.opaque), ("metacopy", file.metacopy)] {
+            text += match marked {
+                Some(true) => format!(" {name}"),
+                _ => String::new(),
+            }
+            .as_str();
+        }
+        text.extend(file.redirect.iter().map(|to| format!(" redirect={to}")));
+        text.extend(file.content.iter().map(|content| format!(": {content}")));
+        section.line(Mark::Added, text);
+    }
+    section
+}
+
 fn limits<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
     let mut section = Section::new(texts, "limits");
     section.table(&here.limits, &there.limits, Clone::clone);
@@ -740,16 +773,17 @@ mod tests {
     fn a_real_process_is_inspected_in_each_format() {
         let pid = std::process::id() as i32;
         assert!(
-            inspect(pid, None, Format::Text, &Texts::english())
+            inspect(pid, None, &[], Format::Text, &Texts::english())
                 .unwrap()
                 .contains("The same in both")
         );
-        let json: Value =
-            serde_json::from_str(&inspect(pid, None, Format::Json, &Texts::english()).unwrap())
-                .unwrap();
+        let json: Value = serde_json::from_str(
+            &inspect(pid, None, &[], Format::Json, &Texts::english()).unwrap(),
+        )
+        .unwrap();
         assert_eq!(json["difference"], json!({}));
         assert_eq!(json["process"]["pid"], json!(pid));
-        let yaml = inspect(pid, Some(pid), Format::Yaml, &Texts::english()).unwrap();
+        let yaml = inspect(pid, Some(pid), &[], Format::Yaml, &Texts::english()).unwrap();
         assert!(yaml.contains("difference: {}"));
     }
 }

@@ -90,6 +90,15 @@ fn the_schema_of_exercises_takes_and_refuses_what_the_program_does() {
         ("version: 1\nkind: shell\nweights: {inside: 0}\n", false),
         ("version: 1\nkind: shell\nrootfs: perhaps\n", false),
         ("version: 1\nkind: shell\narguments: checkpoint\n", false),
+        (
+            "version: 1\nkind: shell\nwatch: [/srv/upper]\nwatch_inside: [/m, /a/..b]\n",
+            true,
+        ),
+        ("version: 1\nkind: shell\nwatch: [srv]\n", false),
+        ("version: 1\nkind: shell\nwatch: [/srv/]\n", false),
+        ("version: 1\nkind: shell\nwatch: [/srv/../etc]\n", false),
+        ("version: 1\nkind: shell\nwatch: [/a//b]\n", false),
+        ("version: 1\nkind: shell\nwatch_inside: [/]\n", false),
         ("[]\n", false),
     ] {
         let yaml: Value = serde_yaml::from_str(spec).unwrap();
