@@ -35,7 +35,7 @@ pub struct Feature {
 }
 
 /// Every feature, those that everything needs first.
-pub const FEATURES: [Feature; 14] = [
+pub const FEATURES: &[Feature] = &[
     Feature {
         name: "kernel",
         for_all: true,
@@ -95,6 +95,16 @@ pub const FEATURES: [Feature; 14] = [
         name: "util-linux",
         for_all: false,
         probe: util_linux,
+    },
+    Feature {
+        name: "pivot_root",
+        for_all: false,
+        probe: pivot_root,
+    },
+    Feature {
+        name: "idmapped-mount",
+        for_all: false,
+        probe: idmapped_mount,
     },
     Feature {
         name: "iproute2",
@@ -330,6 +340,91 @@ fn util_linux() -> Finding {
         .map(|name| command(name, "sudo apt install util-linux mount"))
         .find(|finding| matches!(finding, Missing { .. }))
         .unwrap_or_else(|| Works("unshare, nsenter, mount".to_owned()))
+}
+
+fn pivot_root() -> Finding {
+    command("pivot_root", "sudo apt install util-linux")
+}
+
+/// Of a tmpfs that was mounted in a user namespace, as in the sandbox.
+fn idmapped_mount() -> Finding {
+    works_or(
+        in_user_namespace(|| {
+            let tmpfs = mount(
+                Some("tmpfs"),
+                "/tmp",
+                Some("tmpfs"),
+                MsFlags::empty(),
+                None::<&str>,
+            );
+            tmpfs.is_ok() && idmap(c"/tmp").is_some()
+        }),
+        "this kernel gives a tmpfs no id map of a mount's own",
+        "Linux 6.3 or newer",
+    )
+}
+
+/// A copy of the mount with an id map, that of a user namespace made for it: the
+/// one that owns the file system will not do.
+fn idmap(path: &std::ffi::CStr) -> Option<std::os::fd::OwnedFd> {
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    let users = other_user_namespace()?;
+    // SAFETY: the path is a C string; a descriptor that comes back is ours alone;
+    // all-zero is a valid mount_attr, of which the kernel reads as much as is passed.
+    unsafe {
+        let tree = libc::syscall(
+            libc::SYS_open_tree,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC,
+        );
+        let tree = OwnedFd::from_raw_fd(i32::try_from(tree).ok().filter(|fd| *fd >= 0)?);
+        let mut attributes: libc::mount_attr = std::mem::zeroed();
+        attributes.attr_set = libc::MOUNT_ATTR_IDMAP;
+        attributes.userns_fd = users.as_raw_fd() as u64;
+        let done = libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of_val(&attributes),
+        );
+        (done == 0).then_some(tree)
+    }
+}
+
+/// A user namespace below the caller's, in which 0 is 0.
+fn other_user_namespace() -> Option<fs::File> {
+    use nix::sys::signal::{Signal, kill, raise};
+    use nix::sys::wait::WaitPidFlag;
+    // SAFETY: the runner is single-threaded, so the child may run anything.
+    let child = match unsafe { fork() }.ok()? {
+        ForkResult::Parent { child } => child,
+        ForkResult::Child => {
+            if unshare(CloneFlags::CLONE_NEWUSER).is_ok() {
+                let _ = raise(Signal::SIGSTOP);
+            }
+            // SAFETY: ends the child without the parent's exit handlers.
+            unsafe { libc::_exit(1) }
+        }
+    };
+    let stopped = matches!(
+        waitpid(child, Some(WaitPidFlag::WUNTRACED)),
+        Ok(WaitStatus::Stopped(..))
+    );
+    let file = |name: &str| format!("/proc/{child}/{name}");
+    let namespace = (stopped
+        && fs::write(file("uid_map"), "0 0 1").is_ok()
+        && fs::write(file("setgroups"), "deny").is_ok()
+        && fs::write(file("gid_map"), "0 0 1").is_ok())
+    .then(|| fs::File::open(file("ns/user")).ok())
+    .flatten();
+    if stopped {
+        let _ = kill(child, Signal::SIGKILL);
+        let _ = waitpid(child, None);
+    }
+    namespace
 }
 
 fn iproute2() -> Finding {

@@ -98,7 +98,7 @@ impl Comparison<'_> {
     }
 
     fn hold(&mut self, checkpoint: &Checkpoint, fact: &Fact, tree: &Tree) -> Vec<Mismatch> {
-        let before = value_at(&self.changes.baseline, &fact.path);
+        let before = value_at(&checkpoint.baseline, &fact.path);
         let found = value_at(&checkpoint.observed, &fact.path);
         let scope = Scope {
             fact,
@@ -152,7 +152,7 @@ impl Comparison<'_> {
         fact: &Fact,
         expected: Option<&Tree>,
     ) -> Option<Value> {
-        let before = value_at(&self.changes.baseline, &fact.path);
+        let before = value_at(&checkpoint.baseline, &fact.path);
         let found = value_at(&checkpoint.observed, &fact.path);
         let change = changed(fact.shape, before, found)?;
         let whole = matches!(expected, Some(Tree::Pattern(Pattern::Exactly(_))));
@@ -190,7 +190,7 @@ impl Comparison<'_> {
                     self.told.insert(fact.id(), told);
                 }
             }
-            let before = value_at(&self.changes.baseline, &fact.path);
+            let before = value_at(&checkpoint.baseline, &fact.path);
             let found = value_at(&checkpoint.observed, &fact.path);
             let scope = Scope {
                 fact: &fact,

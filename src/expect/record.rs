@@ -344,6 +344,7 @@ mod tests {
     use super::*;
     use crate::expect::fixtures::{own_hostname, rich, run};
     use crate::expect::parse;
+    use crate::state::facts::Mount;
 
     fn parsed(text: &str) -> Expected {
         parse(text, Path::new("expected.yaml")).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -364,6 +365,40 @@ after: {exit: {status: 0}}
         );
         let nothing = record(&run(|_, _| {}), None, &[]).unwrap();
         assert_eq!(nothing, "inside: {}\nafter: {exit: {status: 0}}\n");
+    }
+
+    #[test]
+    fn another_root_has_a_table_of_mounts_of_its_own() {
+        let root = |source: &str, options: &[&str]| Mount {
+            fs_type: "tmpfs".into(),
+            source: source.into(),
+            options: options.iter().map(|option| (*option).into()).collect(),
+            ..Mount::default()
+        };
+        let record_with = |source: &str, options: &[&str], keep: &str| {
+            let mut run = run(|process, _| {
+                process.view.mounts.retain(|point, _| point == keep);
+                process
+                    .view
+                    .mounts
+                    .insert("/".into(), root(source, options));
+            });
+            let process = run.baseline.process.as_mut().unwrap();
+            process.view.mounts.insert("/".into(), root("old", &[]));
+            record(&run, None, &[]).unwrap()
+        };
+        // As alike as it is to the machine's, a /proc in there has to be made.
+        let pivoted = record_with("new", &[], "/proc");
+        assert!(
+            pivoted.contains("/: {type: tmpfs, source: new}"),
+            "{pivoted}"
+        );
+        assert!(pivoted.contains("/proc: {type: proc"), "{pivoted}");
+        assert!(!pivoted.contains("absent"), "{pivoted}");
+        // A remount is no other root: what is not there any more was unmounted.
+        let remounted = record_with("old", &["ro"], "");
+        assert!(remounted.contains("/: {options: [ro]}"), "{remounted}");
+        assert!(remounted.contains("/proc: absent"), "{remounted}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Changes {
 
 pub(super) struct Checkpoint {
     pub name: String,
+    /// What it is held against.
+    pub baseline: Value,
     pub observed: Value,
     /// In the kernel's numbers, not yet in symbols.
     pub change: Value,
@@ -55,11 +57,13 @@ impl Changes {
             if checkpoints.iter().any(|known| known.name == name) {
                 continue;
             }
-            let baseline = value(name, &run.baseline);
+            let mut baseline = value(name, &run.baseline);
             let observed = value(name, observation);
+            forget_the_old_root(&mut baseline, &observed);
             let change = without_repetition(difference(&baseline, &observed));
             checkpoints.push(Checkpoint {
                 name: name.to_owned(),
+                baseline,
                 observed,
                 change,
             });
@@ -76,6 +80,30 @@ impl Changes {
     pub fn get(&self, checkpoint: &str) -> Option<&Checkpoint> {
         self.checkpoints.iter().find(|one| one.name == checkpoint)
     }
+}
+
+/// A process whose root is another file system has a table of mounts of its own:
+/// nothing in it is the machine's, however alike, so all of it is told. What went
+/// with the old root goes without saying. pivot_root(2)
+fn forget_the_old_root(baseline: &mut Value, observed: &Value) {
+    let root = |run: &Value| run.pointer("/process/mounts/~1").map(file_system);
+    if root(observed).is_some()
+        && root(baseline) != root(observed)
+        && let Some(mounts) = baseline.pointer_mut("/process/mounts")
+    {
+        *mounts = Value::Object(Map::new());
+    }
+}
+
+/// What a mount shows, whatever its flags: a remount is no other root.
+fn file_system(mount: &Value) -> Map<String, Value> {
+    let mut mount = mount.as_object().cloned().unwrap_or_default();
+    mount.remove("options");
+    mount.remove("propagation");
+    if let Some(options) = mount.get_mut("super_options").and_then(Value::as_array_mut) {
+        options.retain(|option| option != "ro");
+    }
+    mount
 }
 
 /// A process that is still in the machine's namespace sees the machine's

@@ -44,6 +44,9 @@ pub struct Request<'a> {
     /// below the root directory of a process.
     pub files: &'a [String],
     pub files_inside: Option<(&'a ProcDir, &'a [String])>,
+    /// The mount namespace of a process whose root is not its root: it is told
+    /// from the namespace's own root, where setns(2) puts the observer.
+    pub chrooted: Option<&'a Namespace>,
     /// Whose id maps to read from inside this user namespace.
     pub maps: Option<(&'a ProcDir, &'a Namespace)>,
 }
@@ -58,6 +61,8 @@ pub struct Seen {
     pub mountinfo: Option<String>,
     pub files: BTreeMap<String, facts::File>,
     pub files_inside: BTreeMap<String, facts::File>,
+    /// The same of [`Request::chrooted`].
+    pub chrooted: Option<String>,
     /// `uid_map` and `gid_map`, outside as the user namespace joined counts.
     pub maps: Option<(String, String)>,
 }
@@ -202,6 +207,12 @@ fn see(request: &Request<'_>) -> Result<Seen> {
     for namespace in own_first(&request.ipc, own_ipc) {
         enter(namespace, own_ipc, CloneFlags::CLONE_NEWIPC, "ipc")?;
         seen.ipc.insert(namespace.id.0, ipc::read(procfs.as_fd())?);
+    }
+    if let Some(mnt) = request.chrooted {
+        let at = request.mnt.map_or(own_mnt, |joined| joined.id.0);
+        if mnt.id.0 == at || join(mnt, CloneFlags::CLONE_NEWNS, "mnt").is_ok() {
+            seen.chrooted = read_at(procfs.as_fd(), "self/mountinfo").ok();
+        }
     }
     // Last, as there is no way back to the capabilities that it leaves behind.
     if let Some((process, parent)) = request.maps {

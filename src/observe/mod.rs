@@ -318,11 +318,22 @@ impl Outside {
         request.uts.push(&self.uts);
         request.net.push(&self.net);
         request.ipc.push(&self.ipc);
+        request.chrooted = self.is_chrooted().then_some(&self.mnt);
         request.maps = self.parent_user.as_ref().map(|parent| (&self.dir, parent));
     }
 
+    /// Its own mountinfo shows only what lies below its root; its mount
+    /// namespace holds more. proc_pid_mountinfo(5)
+    fn is_chrooted(&self) -> bool {
+        self.facts.root != "/"
+    }
+
     fn finish(self, seen: &mut Seen, frame: &Frame) -> Result<Process> {
-        let mounts = mounts::table(&mounts::parse(&self.dir.read("mountinfo")?), frame);
+        let text = match seen.chrooted.take() {
+            Some(whole) => whole,
+            None => self.dir.read("mountinfo")?,
+        };
+        let mounts = mounts::table(&mounts::parse(&text), frame);
         let (uid_map, gid_map) = match (&seen.maps, &self.parent_user) {
             (Some((uid, gid)), _) => (status::parse_map(uid), status::parse_map(gid)),
             (None, None) => self.maps,

@@ -389,7 +389,7 @@ fn doctor(format: DataFormat) -> Result<u8> {
     let mut blocked_all = false;
     let mut rows = Vec::new();
     let mut text = String::new();
-    for feature in &FEATURES {
+    for feature in FEATURES {
         let blocked: Vec<&str> = session
             .catalogue
             .exercises

@@ -1,0 +1,49 @@
+//! Run a command that may read all of /srv/data, on /mnt, and write none of it.
+
+use std::env;
+use std::error::Error;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+/// What nix takes where mount(2) takes a null pointer.
+const NONE: Option<&str> = None;
+
+/// mount_setattr(2): gives the mount at `path` the flags of `attr_set`.
+fn set_flags(path: &std::ffi::CStr, attr_set: u64) -> Result<(), Errno> {
+    // SAFETY: all-zero is a valid mount_attr; the kernel reads as much of it as its
+    // size says, and `path` up to its end.
+    let done = unsafe {
+        let mut attributes: libc::mount_attr = std::mem::zeroed();
+        attributes.attr_set = attr_set;
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            0, // TODO: for this mount only; all below it?
+            &raw const attributes,
+            size_of_val(&attributes),
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
+
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(NONE, "/", NONE, private, NONE)?;
+
+    // TODO: the recursive bind; which of these flags does nothing?
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC | MsFlags::MS_RDONLY;
+    mount(Some("/srv/data"), "/mnt", NONE, flags, NONE)?;
+
+    // TODO: read-only, with set_flags(c"/mnt", libc::MOUNT_ATTR_RDONLY).
+
+    Err(Command::new(program).args(rest).exec().into())
+}
