@@ -12,7 +12,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork, getegid, geteuid};
 
 use crate::observe::host;
-use crate::sandbox::{Plan, Sandbox, Unsupported};
+use crate::sandbox::cgroup::Cgroup;
+use crate::sandbox::{Limits, Plan, Sandbox, Unsupported};
 
 /// How a probe ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,18 +292,20 @@ fn mqueue() -> Finding {
 }
 
 fn cgroup() -> Finding {
-    match crate::sandbox::cgroup::Cgroup::create(&crate::sandbox::Limits::default()) {
-        Some(cgroup) => {
-            drop(cgroup);
-            Works(format!("cgroup {}", host::cgroup_version()))
+    let own = (geteuid().as_raw(), getegid().as_raw());
+    let asked = ["memory", "pids"].map(str::to_owned);
+    match Cgroup::create(&Limits::default(), &asked, own) {
+        Ok(_) => Works(format!("cgroup {}", host::cgroup_version())),
+        Err(error) => {
+            let told = format!("{error:#}");
+            let (reason, remedy) = told
+                .split_once(": ")
+                .unwrap_or((&told, "look at cgroups(7)"));
+            Missing {
+                reason: format!("{reason}; without one the sandbox watches memory itself"),
+                remedy: remedy.to_owned(),
+            }
         }
-        None => Missing {
-            reason: format!(
-                "no cgroup can be made (cgroup {}, nothing delegated); the sandbox then watches memory itself",
-                host::cgroup_version()
-            ),
-            remedy: "systemd-run --user --scope -p Delegate=yes tp".to_owned(),
-        },
     }
 }
 

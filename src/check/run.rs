@@ -14,6 +14,7 @@ use crate::course::files;
 use crate::course::yaml::plain;
 use crate::expect::Texts;
 use crate::expect::{self, Expected, Run};
+use crate::observe::host;
 use crate::sandbox::{self, Ended, Event, Limits, Plan, Sandbox, StagedFile, Unsupported};
 use crate::state::facts::{Exit, Machine, Observation};
 
@@ -203,6 +204,16 @@ impl<'a> Checker<'a> {
     }
 
     fn require(&self, exercise: &Exercise) -> Result<()> {
+        let unsupported = &exercise.spec.unsupported;
+        let (version, reason) = match host::controlled_by_v1() {
+            true => ("v1", &unsupported.v1),
+            false => ("v2", &unsupported.v2),
+        };
+        if let Some(reason) = reason {
+            let texts = [("version", version), ("reason", reason)];
+            let told = self.texts.message("check.unsupported_version", &texts);
+            return Err(Unsupported(told).into());
+        }
         for feature in &exercise.spec.needs {
             super::needs::require(feature)?;
         }
@@ -262,6 +273,7 @@ impl<'a> Checker<'a> {
             Ended::MemoryLimit => "memory_limit",
             Ended::Interrupted => "interrupted",
             Ended::Unobservable => "unobservable",
+            Ended::InitKilled => "init_killed",
         };
         let reached: Vec<&str> = recorded
             .run
@@ -356,6 +368,12 @@ pub fn plan(exercise: &Exercise, program: StagedFile) -> Result<Plan> {
         rootfs: exercise.spec.rootfs,
         watch: exercise.spec.watch.clone(),
         watch_inside: exercise.spec.watch_inside.clone(),
+        cgroups: exercise
+            .spec
+            .cgroups
+            .iter()
+            .map(|controller| controller.name().to_owned())
+            .collect(),
     })
 }
 

@@ -35,6 +35,13 @@ pub struct Spec {
     /// The same, as the process at the checkpoint sees them.
     #[serde(default, deserialize_with = "directories")]
     pub watch_inside: Vec<String>,
+    /// Cgroup controllers of which the machine gets a delegated subtree at
+    /// `/sys/fs/cgroup`: `memory`, `pids`, `io`, `freezer`, ….
+    #[serde(default)]
+    pub cgroups: Vec<Controller>,
+    /// Why it cannot be run where cgroups are of that version.
+    #[serde(default)]
+    pub unsupported: ByVersion,
     /// Points by fact path; a fact that is not named here counts 1.
     #[serde(default, deserialize_with = "weights")]
     pub weights: BTreeMap<String, f64>,
@@ -44,6 +51,16 @@ pub struct Spec {
     /// Man pages to read: `unshare(1)`.
     #[serde(default)]
     pub man: Vec<String>,
+}
+
+/// A reason for each cgroup version that an exercise cannot be run on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByVersion {
+    #[serde(rename = "cgroup-v1", skip_serializing_if = "Option::is_none")]
+    pub v1: Option<String>,
+    #[serde(rename = "cgroup-v2", skip_serializing_if = "Option::is_none")]
+    pub v2: Option<String>,
 }
 
 /// What the student writes.
@@ -94,6 +111,42 @@ impl Default for Limits {
             seconds: 10,
             memory: 256 << 20,
             processes: 64,
+        }
+    }
+}
+
+/// A controller that an exercise may ask for, by its name on cgroup v2 where it
+/// has one there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Controller {
+    Cpu,
+    Cpuacct,
+    Cpuset,
+    Devices,
+    Freezer,
+    Io,
+    Memory,
+    NetCls,
+    NetPrio,
+    PerfEvent,
+    Pids,
+}
+
+impl Controller {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cpuacct => "cpuacct",
+            Self::Cpuset => "cpuset",
+            Self::Devices => "devices",
+            Self::Freezer => "freezer",
+            Self::Io => "io",
+            Self::Memory => "memory",
+            Self::NetCls => "net_cls",
+            Self::NetPrio => "net_prio",
+            Self::PerfEvent => "perf_event",
+            Self::Pids => "pids",
         }
     }
 }
@@ -249,7 +302,8 @@ mod tests {
     #[test]
     fn every_key_is_read_and_written_back() {
         let text = "version: 2\nkind: rust\nneeds: [overlay]\nlimits: {seconds: 3, memory: 64M, processes: 9}\n\
-                    arguments: [sh, -c, checkpoint inside]\nrootfs: true\n\
+                    arguments: [sh, -c, checkpoint inside]\nrootfs: true\ncgroups: [memory, freezer]\n\
+                    unsupported: {cgroup-v2: why}\n\
                     watch: [/srv/upper]\nwatch_inside: [/merged]\nweights: {inside.process.hostname: 2}\n\
                     ignore: ['*.pids']\nman: [unshare(1)]\n";
         let spec = parse(text).unwrap();
@@ -292,6 +346,11 @@ mod tests {
                 "version: 1\nkind: shell\nweights: {a: 0}\n",
                 "exercise.yaml:",
                 "above 0",
+            ),
+            (
+                "version: 1\nkind: shell\ncgroups: [ram]\n",
+                "exercise.yaml:3:",
+                "unknown variant `ram`",
             ),
             (
                 "version: 1\nkind: shell\nman: [a\n",

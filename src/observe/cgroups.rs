@@ -2,6 +2,7 @@
 //! the kernel's `admin-guide/cgroup-v1` and `admin-guide/cgroup-v2`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::Frame;
 use super::mounts::{self, Line};
@@ -86,6 +87,48 @@ pub fn memberships(text: &str, frame: &Frame) -> BTreeMap<String, Cgroup> {
         .collect()
 }
 
+/// A cgroup of the caller's own, as a directory.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// The hierarchy's controllers; none on the unified one, where each cgroup
+    /// has those that its parent hands down.
+    pub controllers: Vec<String>,
+    pub directory: PathBuf,
+    /// Where its hierarchy is mounted: the topmost that can be seen.
+    pub mount: PathBuf,
+}
+
+impl Own {
+    pub fn is_unified(&self) -> bool {
+        self.controllers.is_empty()
+    }
+}
+
+/// The caller's own cgroup in each hierarchy that is mounted and has
+/// controllers.
+pub fn own() -> Vec<Own> {
+    let mounted = mounts::parse(&read_path("/proc/self/mountinfo").unwrap_or_default());
+    let memberships = read_path("/proc/self/cgroup").unwrap_or_default();
+    let found = memberships.lines().filter_map(|line| {
+        let (names, path) = line.split_once(':')?.1.split_once(':')?;
+        let hierarchy = if names.is_empty() { "unified" } else { names };
+        let line = mount_of(&mounted, hierarchy, path)?;
+        let rest = path.strip_prefix(line.root.trim_end_matches('/'))?;
+        Some(Own {
+            controllers: names
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            directory: Path::new(&line.point).join(rest.trim_start_matches('/')),
+            mount: PathBuf::from(&line.point),
+        })
+    });
+    found
+        .filter(|own| !own.controllers.iter().any(|name| name.starts_with("name=")))
+        .collect()
+}
+
 /// A cgroup path relative to another, `/` for that one itself; unchanged when
 /// it is not below it.
 pub fn below(path: &str, base: &str) -> String {
@@ -98,7 +141,14 @@ pub fn below(path: &str, base: &str) -> String {
 
 /// The directory of a cgroup, where its hierarchy is mounted.
 pub fn directory(mounted: &[Line], hierarchy: &str, path: &str) -> Option<String> {
-    mounted.iter().find_map(|line| {
+    let line = mount_of(mounted, hierarchy, path)?;
+    let rest = path.strip_prefix(line.root.trim_end_matches('/'))?;
+    Some(format!("{}{rest}", line.point))
+}
+
+/// The mount of a hierarchy that shows the cgroup of that path.
+fn mount_of<'a>(mounted: &'a [Line], hierarchy: &str, path: &str) -> Option<&'a Line> {
+    mounted.iter().find(|line| {
         let it = match line.fs_type.as_str() {
             "cgroup2" => hierarchy == "unified",
             "cgroup" => hierarchy
@@ -106,9 +156,8 @@ pub fn directory(mounted: &[Line], hierarchy: &str, path: &str) -> Option<String
                 .all(|word| line.super_options.iter().any(|option| option == word)),
             _ => false,
         };
-        let root = line.root.trim_end_matches('/');
-        let rest = path.strip_prefix(root).filter(|_| it)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", line.point))
+        let rest = path.strip_prefix(line.root.trim_end_matches('/'));
+        it && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::proc::{Namespace, ProcDir, read_path};
 use super::status::Status;
-use super::{mounts, network, processes};
+use super::{cgroups, mounts, network, processes};
 use crate::state::facts::NamespaceKind;
 
 /// The kernel's release, as `uname -r` tells it.
@@ -38,6 +38,12 @@ pub fn cgroup_version() -> &'static str {
         (false, true) => "v2",
         (false, false) => "none",
     }
+}
+
+/// Whether resources are controlled by cgroup v1: a controller is in a
+/// hierarchy of its own.
+pub fn controlled_by_v1() -> bool {
+    cgroups::own().iter().any(|own| !own.is_unified())
 }
 
 /// Whether a process like the caller can make a user namespace and mount in

@@ -8,7 +8,7 @@
 //! - [`host`]: facts about the machine, and a census that proves that nothing
 //!   was left behind.
 
-mod cgroups;
+pub mod cgroups;
 mod file_capabilities;
 mod files;
 pub mod host;

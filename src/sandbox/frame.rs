@@ -11,15 +11,16 @@ use nix::errno::Errno;
 use crate::observe::Frame;
 
 /// The frame of the sandbox whose first program is `program`. `ids` are the
-/// user and group id outside that are root inside.
-pub fn of(program: i32, init: i32, ids: (u32, u32)) -> Result<Frame> {
+/// user and group id outside that are root inside; `delegated` tells whether
+/// the machine has cgroups of its own.
+pub fn of(program: i32, init: i32, ids: (u32, u32), delegated: bool) -> Result<Frame> {
     Ok(Frame {
         join_user: Some(outer_user_namespace(program)?),
         uid_map: vec![(0, ids.0, 1)],
         gid_map: vec![(0, ids.1, 1)],
         pid_depth: 1,
         host_devices: host_devices(program)?,
-        cgroup_base: cgroups(program)?,
+        cgroup_base: cgroups(program, delegated)?,
         // The program itself is looked at as a process, not as one of the machine's.
         hidden_pids: [init, program].into(),
         ..Frame::default()
@@ -58,15 +59,18 @@ fn host_devices(program: i32) -> Result<BTreeSet<(u32, u32)>> {
     Ok(devices.collect())
 }
 
-/// `/proc/PID/cgroup` as a map: `unified` or the controllers' names to path.
-fn cgroups(program: i32) -> Result<BTreeMap<String, String>> {
+/// The root of the machine's cgroup namespace in each hierarchy (`unified` or
+/// the controllers' names): where the program is, or above where it starts.
+fn cgroups(program: i32, delegated: bool) -> Result<BTreeMap<String, String>> {
     let path = format!("/proc/{program}/cgroup");
     let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let memberships = text.lines().filter_map(|line| {
         let (_, rest) = line.split_once(':')?;
         let (names, path) = rest.split_once(':')?;
         let names = if names.is_empty() { "unified" } else { names };
-        Some((names.to_owned(), path.to_owned()))
+        let root = path.strip_suffix(super::cgroup::START);
+        let root = root.filter(|_| delegated).unwrap_or(path);
+        Some((names.to_owned(), root.to_owned()))
     });
     Ok(memberships.collect())
 }

@@ -77,6 +77,9 @@ pub fn creator(birth: &Birth) -> Result<Infallible> {
     match clone3(flags).context("clone3 of the machine")? {
         Side::Child => run(birth, init),
         Side::Parent(pid) => {
+            if let Some(cgroup) = birth.cgroup {
+                cgroup.stand_aside()?;
+            }
             write_maps(&pid.to_string(), 0, 0)?;
             birth.control.send(&Message::Init(pid))?;
             leave(0)
@@ -89,10 +92,17 @@ fn init(birth: &Birth) -> Result<Infallible> {
     // Before anything can go wrong: no runner, no sandbox.
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("prctl(PR_SET_PDEATHSIG)")?;
     wait_for_go(birth)?;
+    let mut needed = vec![birth.control.0.as_raw_fd(), birth.output.as_raw_fd()];
+    if let Some(cgroup) = birth.cgroup {
+        // The cgroup namespace has its root where this process was cloned.
+        cgroup.stand_aside()?;
+        cgroup.hand_on()?;
+        needed.extend(cgroup.descriptors());
+    }
     become_root()?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("prctl(PR_SET_PDEATHSIG)")?;
     setsid().context("setsid")?;
-    close_all_but(&[birth.control.0.as_raw_fd(), birth.output.as_raw_fd()])?;
+    close_all_but(&needed)?;
     default_signals()?;
     umask(Mode::from_bits_truncate(0o022));
 
@@ -103,7 +113,7 @@ fn init(birth: &Birth) -> Result<Infallible> {
         bail!("setdomainname: {}", Errno::last());
     }
     loopback_up()?;
-    root::enter(birth.plan)?;
+    root::enter(birth.plan, birth.cgroup)?;
     // Not dumpable: root of the machine cannot trace this process, nor look
     // into it. ptrace(2)
     nix::sys::prctl::set_dumpable(false).context("prctl(PR_SET_DUMPABLE)")?;
@@ -136,6 +146,7 @@ fn init(birth: &Birth) -> Result<Infallible> {
 /// The student's program, up to its exec.
 fn program(birth: &Birth) -> Result<Infallible> {
     setsid().context("setsid")?;
+    enter_machine(birth)?;
     if birth.plan.terminal {
         open_terminal(birth)?;
     } else {
@@ -170,11 +181,16 @@ fn leave_session_keyring() {
 /// The exercise's scenery, run as the program will be, but without the filter.
 fn scenery(birth: &Birth, argv: &[String]) -> Result<Infallible> {
     setsid().context("setsid")?;
+    enter_machine(birth)?;
     connect_output(birth)?;
     set_limits(birth.plan)?;
     chdir(root::WORK).context("chdir")?;
     nix::sys::prctl::set_dumpable(true).context("prctl(PR_SET_DUMPABLE)")?;
     execute(argv)
+}
+
+fn enter_machine(birth: &Birth) -> Result<()> {
+    birth.cgroup.map_or(Ok(()), Cgroup::enter_machine)
 }
 
 fn execute(argv: &[String]) -> Result<Infallible> {

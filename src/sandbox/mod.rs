@@ -17,8 +17,10 @@ pub mod cgroup;
 pub mod checkpoint;
 mod clone;
 mod control;
+mod delegation;
 pub mod filter;
 mod frame;
+mod groups;
 mod init;
 pub mod memory;
 pub mod root;
@@ -110,6 +112,8 @@ pub struct Plan {
     /// checkpoint, as it sees them.
     pub watch: Vec<String>,
     pub watch_inside: Vec<String>,
+    /// Cgroup controllers of which the machine gets a delegated subtree.
+    pub cgroups: Vec<String>,
 }
 
 /// Why the program is no longer running.
@@ -123,6 +127,8 @@ pub enum Ended {
     Interrupted,
     /// What the program built cannot be looked at.
     Unobservable,
+    /// By a cgroup of its own that took the machine's init in.
+    InitKilled,
 }
 
 /// Something that happened in the sandbox.
@@ -172,7 +178,8 @@ impl Sandbox {
         let (output, their_output) = pipe2(OFlag::O_CLOEXEC).context("pipe2")?;
         // The program can read the pipe, too: what poll said was there may be gone.
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("fcntl(O_NONBLOCK)")?;
-        let cgroup = Cgroup::create(&plan.limits);
+        let ids @ (uid, gid) = outer_ids();
+        let cgroup = Cgroup::create(&plan.limits, &plan.cgroups, ids)?;
         let birth = init::Birth {
             plan,
             cgroup: cgroup.as_ref(),
@@ -194,7 +201,6 @@ impl Sandbox {
             creator: Some(creator),
             init: None,
         };
-        let ids @ (uid, gid) = outer_ids();
         write_maps(&creator.to_string(), uid, gid).map_err(no_user_namespace)?;
         control.send(&Message::Go)?;
         let init = match expect_message(&control, deadline)? {
@@ -223,7 +229,7 @@ impl Sandbox {
         let frame = Frame {
             watch: plan.watch.clone(),
             watch_inside: plan.watch_inside.clone(),
-            ..frame::of(start.pid, init, ids)?
+            ..frame::of(start.pid, init, ids, !plan.cgroups.is_empty())?
         };
         let scenery = match plan.setup {
             Some(_) => observe::processes(&handles, &frame),
@@ -238,7 +244,11 @@ impl Sandbox {
             terminal,
             printed: Vec::new(),
             truncated: false,
-            memory: memory::Watch::new(init, plan.limits.memory, cgroup.is_some()),
+            memory: memory::Watch::new(
+                init,
+                plan.limits.memory,
+                cgroup.as_ref().is_some_and(Cgroup::limits_memory),
+            ),
             cgroup,
             limits: plan.limits.clone(),
             deadline: Instant::now() + plan.limits.time,
@@ -388,6 +398,10 @@ impl Sandbox {
             {
                 Ok(Event::Ended(Ended::MemoryLimit))
             }
+            // Out of memory in a cgroup of the machine's own.
+            None if self.cgroup.as_ref().is_some_and(Cgroup::is_delegated) => {
+                Ok(Event::Ended(Ended::InitKilled))
+            }
             None => bail!("the sandbox's init was killed from outside"),
         }
     }
@@ -439,8 +453,10 @@ impl Sandbox {
 
     fn take_away(&mut self) {
         if !std::mem::replace(&mut self.closed, true) {
-            kill_and_reap(self.init);
-            drop(self.cgroup.take());
+            match self.cgroup.take() {
+                Some(cgroup) => cgroup.end(self.init),
+                None => kill_and_reap(self.init),
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
+use super::cgroup::Cgroup;
 use super::{Plan, Unsupported, checkpoint, rootfs};
 
 /// Directories of the host that the sandbox shows, read-only.
@@ -67,7 +68,7 @@ pub fn lock_host() -> Result<()> {
 }
 
 /// In the inner one: builds the root and moves into it.
-pub fn enter(plan: &Plan) -> Result<()> {
+pub fn enter(plan: &Plan, cgroup: Option<&Cgroup>) -> Result<()> {
     change_mount("/", MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
     let size = format!("mode=755,size={},nr_inodes=65536", plan.limits.disk);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
@@ -116,6 +117,7 @@ pub fn enter(plan: &Plan) -> Result<()> {
     write_etc()?;
     make_devices()?;
     mount_kernel_file_systems()?;
+    mount_cgroups(cgroup)?;
 
     write_file(
         &format!("{TOOLS}/checkpoint"),
@@ -282,12 +284,37 @@ fn mount_kernel_file_systems() -> Result<()> {
     .context("mount(devpts)")?;
     // Not in every kernel; the exercises that need one of them say so.
     let _ = mount_at("mqueue", "/dev/mqueue", safe, None);
-    let _ = mount(
-        Some("cgroup2"),
-        format!("{STAGE}/sys/fs/cgroup").as_str(),
-        Some("cgroup2"),
+    Ok(())
+}
+
+/// The machine's own cgroups: the one tree of v2, or each delegated hierarchy
+/// of v1 in a directory of its own, beside it the names of its controllers.
+fn mount_cgroups(cgroup: Option<&Cgroup>) -> Result<()> {
+    let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let top = format!("{STAGE}/sys/fs/cgroup");
+    let mut hierarchies = cgroup.into_iter().flat_map(Cgroup::hierarchies).peekable();
+    if hierarchies.peek().is_none() {
+        // Not in every kernel, nor does every exercise need it.
+        let _ = mount(Some("cgroup2"), &*top, Some("cgroup2"), safe, None::<&str>);
+        return Ok(());
+    }
+    mount(
+        Some("tmpfs"),
+        &*top,
+        Some("tmpfs"),
         safe,
-        None::<&str>,
-    );
+        Some("mode=755,size=64k"),
+    )
+    .context("mount(tmpfs on /sys/fs/cgroup)")?;
+    for controllers in hierarchies {
+        let names = controllers.join(",");
+        let point = format!("{top}/{names}");
+        fs::create_dir(&point).with_context(|| format!("mkdir {point}"))?;
+        mount(Some("cgroup"), &*point, Some("cgroup"), safe, Some(&*names))
+            .with_context(|| format!("mount(cgroup, {names})"))?;
+        for name in controllers.iter().filter(|name| **name != names) {
+            symlink(&names, format!("{top}/{name}")).with_context(|| format!("symlink {name}"))?;
+        }
+    }
     Ok(())
 }

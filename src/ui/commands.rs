@@ -398,6 +398,7 @@ fn doctor(format: DataFormat) -> Result<u8> {
                 feature.for_all
                     || exercise.spec.needs.iter().any(|need| need == feature.name)
                     || (feature.name == "rust" && exercise.kind == Kind::Rust)
+                    || (feature.name == "cgroup" && !exercise.spec.cgroups.is_empty())
             })
             .map(|exercise| exercise.id.as_str())
             .collect();

@@ -75,6 +75,12 @@ fn the_schema_of_exercises_takes_and_refuses_what_the_program_does() {
             "version: 1\nkind: shell\nweights: {inside: 0.5}\nman: [unshare(2)]\n",
             true,
         ),
+        (
+            "version: 1\nkind: shell\ncgroups: [memory]\nunsupported: {cgroup-v2: why}\n",
+            true,
+        ),
+        ("version: 1\nkind: shell\ncgroups: [ram]\n", false),
+        ("version: 1\nkind: shell\nunsupported: {v2: why}\n", false),
         ("version: 1\n", false),
         ("kind: shell\n", false),
         ("version: 0\nkind: shell\n", false),
