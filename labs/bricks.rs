@@ -7,6 +7,7 @@
 //! ```text
 //! hostname    01  a UTS namespace and a name in it
 //! namespaces  02  all eight types: make, join, keep; id maps, mounts, /proc
+//! cgroups     04  v1 and v2: make, limit, enter, count; BPF for what has no file
 //! capabilities  05  the five sets, file capabilities, a seccomp filter
 //! ```
 //!
@@ -22,6 +23,9 @@ pub mod hostname;
 
 #[path = "02-namespaces/brick/mod.rs"]
 pub mod namespaces;
+
+#[path = "04-cgroups/brick/mod.rs"]
+pub mod cgroups;
 
 #[path = "05-capabilities/brick/mod.rs"]
 pub mod capabilities;

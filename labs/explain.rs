@@ -100,6 +100,9 @@ impl fmt::Display for CallError {
 /// One errno means a different thing for each call, and the C library's text
 /// ("Operation not permitted") names neither the reason nor the remedy.
 fn meaning(call: &str, errno: Errno) -> &'static str {
+    if let Some(text) = crate::cgroups::meaning(call, errno) {
+        return text;
+    }
     let name = call.split('(').next().unwrap_or(call);
     match (name, errno) {
         ("unshare" | "clone3", Errno::EPERM) if call.contains("CLONE_NEWUSER") => {

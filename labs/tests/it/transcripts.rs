@@ -7,7 +7,7 @@ use crate::support::program;
 use crate::transcript::{Outcome, blocks};
 
 /// What the chapters' console blocks may call.
-const PROGRAMS: &[&str] = &["unshare-hostname", "namespaces", "reducecap"];
+const PROGRAMS: &[&str] = &["unshare-hostname", "namespaces", "cgroup-vfs", "reducecap"];
 
 /// The labs' programs in a folder that any user may read.
 fn programs(name: &str) -> PathBuf {
