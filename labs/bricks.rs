@@ -9,6 +9,7 @@
 //! namespaces  02  all eight types: make, join, keep; id maps, mounts, /proc
 //! cgroups     04  v1 and v2: make, limit, enter, count; BPF for what has no file
 //! capabilities  05  the five sets, file capabilities, a seccomp filter
+//! union       07  overlays: mounted, looked through, compared, copied
 //! ```
 //!
 //! Every function that talks to the kernel takes an [`explain::Explain`] and
@@ -29,3 +30,6 @@ pub mod cgroups;
 
 #[path = "05-capabilities/brick/mod.rs"]
 pub mod capabilities;
+
+#[path = "07-union/brick/mod.rs"]
+pub mod union;

@@ -189,6 +189,41 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
             "the file's capabilities are more than the bounding set allows; keep those of \
              `reducecap --file`, or take them from the file"
         }
+        ("fsopen", Errno::EPERM) => {
+            "mounting takes CAP_SYS_ADMIN over the mount namespace; run as root, or add --user (-U) \
+             and a command"
+        }
+        ("fsopen", Errno::ENODEV) => {
+            "this kernel has no overlayfs; load it with `modprobe overlay`, or use another kernel"
+        }
+        ("fsconfig", Errno::ENOENT) => "no such layer; `mkdir` it first, or look at its name",
+        ("fsconfig", Errno::ENOTDIR) => "a layer is a directory; look at its name",
+        ("fsconfig" | "mount", Errno::EINVAL) if call.contains("lowerdir") => {
+            "at most 500 layers, each path under 256 bytes; before Linux 6.8 all of them within one \
+             page: use shorter paths, or flatten some"
+        }
+        ("fsconfig", Errno::EINVAL) => {
+            "overlayfs refuses this stack; upper and work have to be two directories on one file \
+             system, neither in the other: see `dmesg`"
+        }
+        ("fsconfig", Errno::EBUSY) => {
+            "upper or work is in use by another overlay; each mount takes two of its own"
+        }
+        ("fsconfig", Errno::ELOOP) => {
+            "a layer is in another one, or is an upper directory in use; take layers apart"
+        }
+        ("fsconfig", Errno::EPERM) => {
+            "not yours to mount: a layer's file system, or no right to the work directory; use \
+             directories of your own"
+        }
+        ("move_mount" | "mount", Errno::ENOENT) => "no such mount point; `mkdir` it first",
+        ("move_mount", Errno::ENOTDIR) => "the mount point is no directory; name a directory",
+        ("lsetxattr", Errno::EPERM) => {
+            "only root of the first user namespace sets trusted.* attributes; add --userxattr"
+        }
+        ("lsetxattr", Errno::ENOTSUP) => {
+            "this file system keeps no such attributes (a tmpfs does since Linux 6.6); use another"
+        }
         ("execvp", Errno::ENOENT) => "no such command; check its name, or give its whole path",
         ("execvp", Errno::EACCES) => "found, but not executable; `chmod +x` it",
         _ => errno.desc(),

@@ -7,7 +7,13 @@ use crate::support::program;
 use crate::transcript::{Outcome, blocks};
 
 /// What the chapters' console blocks may call.
-const PROGRAMS: &[&str] = &["unshare-hostname", "namespaces", "cgroup-vfs", "reducecap"];
+const PROGRAMS: &[&str] = &[
+    "unshare-hostname",
+    "namespaces",
+    "cgroup-vfs",
+    "reducecap",
+    "union-fs",
+];
 
 /// The labs' programs in a folder that any user may read.
 fn programs(name: &str) -> PathBuf {

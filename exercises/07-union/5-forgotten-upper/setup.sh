@@ -1,0 +1,2 @@
+mkdir -p /srv/image /srv/rw /srv/root
+echo image >/srv/image/motd
