@@ -32,8 +32,8 @@ use crate::state::facts::{Machine, NamespaceId, NamespaceKind, Observation, Proc
 use inside::{Request, Seen};
 pub use proc::visible;
 use proc::{Namespace, ProcDir};
-pub use status::securebits_names;
 use status::{IdMap, Status};
+pub use status::{seccomp_filters, securebits_names};
 
 /// From where one looks: what is subtracted so that two machines show the same.
 #[derive(Debug, Default)]
@@ -53,6 +53,8 @@ pub struct Frame {
     /// The frame's own cgroup in each hierarchy (`unified`, `pids`,
     /// `cpu,cpuacct`, …), subtracted from memberships.
     pub cgroup_base: BTreeMap<String, String>,
+    /// The frame's own seccomp filters, subtracted from those of a process.
+    pub seccomp_filters: u32,
     /// Processes (as the caller counts) that [`Machine::processes`] never lists.
     pub hidden_pids: BTreeSet<i32>,
     /// Directories whose files are told, as the machine sees them.
@@ -290,7 +292,9 @@ impl Outside {
             executable_capabilities: file_capabilities::of_executable(&dir),
             no_new_privs: status.field("NoNewPrivs") == "1",
             seccomp: status.seccomp(),
-            seccomp_filters: status.field("Seccomp_filters").parse().unwrap_or(0),
+            seccomp_filters: status
+                .seccomp_filters()
+                .saturating_sub(frame.seccomp_filters),
             root: dir.link("root")?,
             cwd: dir.link("cwd")?,
             cgroups: dir

@@ -82,6 +82,11 @@ const LIMITS: [(&str, &str); 16] = [
     ("Max realtime timeout", "rttime"),
 ];
 
+/// How many seccomp filters a process has, from the text of its `status`.
+pub fn seccomp_filters(status: &str) -> u32 {
+    Status::parse(status).seccomp_filters()
+}
+
 /// The names of the securebits set, as `prctl(PR_GET_SECUREBITS)` returns them.
 pub fn securebits_names(bits: u32) -> BTreeSet<String> {
     names(u64::from(bits), &SECUREBITS)
@@ -143,6 +148,10 @@ impl<'a> Status<'a> {
             bounding: set("CapBnd"),
             ambient: set("CapAmb"),
         }
+    }
+
+    pub fn seccomp_filters(&self) -> u32 {
+        self.field("Seccomp_filters").parse().unwrap_or(0)
     }
 
     pub fn seccomp(&self) -> String {

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 
-use crate::observe::Frame;
+use crate::observe::{self, Frame};
 
 /// The frame of the sandbox whose first program is `program`. `ids` are the
 /// user and group id outside that are root inside; `delegated` tells whether
@@ -21,10 +21,19 @@ pub fn of(program: i32, init: i32, ids: (u32, u32), delegated: bool) -> Result<F
         pid_depth: 1,
         host_devices: host_devices(program)?,
         cgroup_base: cgroups(program, delegated)?,
+        seccomp_filters: seccomp_filters(program)?,
         // The program itself is looked at as a process, not as one of the machine's.
         hidden_pids: [init, program].into(),
         ..Frame::default()
     })
+}
+
+/// Those that the program starts with: the machine's own, and those under which
+/// the runner itself stands, as in a container.
+fn seccomp_filters(program: i32) -> Result<u32> {
+    let path = format!("/proc/{program}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    Ok(observe::seccomp_filters(&status))
 }
 
 /// The parent of the machine's user namespace: whoever joins it has every

@@ -149,7 +149,7 @@ pub struct Process {
     pub no_new_privs: bool,
     /// `disabled`, `strict` or `filter`. seccomp(2).
     pub seccomp: String,
-    /// How many filters are stacked on it (the sandbox's own is one).
+    /// How many filters are stacked on it, beyond those of the sandbox.
     pub seccomp_filters: u32,
     /// Securebits by name, such as `noroot`, `keep_caps_locked`. The kernel
     /// shows them to the process itself only, so `None` where it did not say.

@@ -330,7 +330,7 @@ const PROCESS: &[Field] = &[
     Field::new(
         "seccomp_filters",
         Leaf(FactKind::SeccompFilters, Integer(0, u32::MAX as i64)),
-        "How many seccomp filters are stacked on it; the sandbox's own is one.",
+        "How many seccomp filters are stacked on it, beyond those of the sandbox.",
     ),
     Field::new(
         "securebits",
