@@ -35,6 +35,8 @@ struct Arguments {
     show: bool,
 
     /// Of another process
+    // Its sets can be read and not changed: capset on another PID is EPERM since
+    // Linux 2.6.24, so that none of the rest can be meant together with it.
     #[arg(long, value_name = "PID", requires = "show", conflicts_with_all =
         ["user", "drop", "keep", "profile", "ambient", "noroot", "no_new_privs", "seccomp", "command"])]
     pid: Option<u32>,
@@ -55,6 +57,7 @@ struct Arguments {
     #[arg(long, value_name = "LIST")]
     ambient: Option<Set>,
 
+    // Of use in a user namespace with one id, where nobody can stop to be 0.
     /// Let user id 0 give nothing (securebit NOROOT, locked)
     #[arg(long)]
     noroot: bool,
@@ -92,6 +95,7 @@ struct Arguments {
     command: Vec<String>,
 }
 
+/// As on the command line; the brick knows no command line.
 #[derive(Clone, Copy, ValueEnum)]
 enum ProfileName {
     /// 14, Docker's default
@@ -130,11 +134,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         // Before anything is dropped: a map wants CAP_SETUID in the new namespace.
         map_root(explain, "self", uid, gid)?;
     }
+    // A file or another process: nothing of our own is to be changed then.
     if arguments.file.is_some() {
         return file(explain, arguments);
     }
     if let Some(pid) = arguments.pid {
-        table::show(&Sets::of(&pid.to_string())?);
+        table::show(&Sets::of(&pid.to_string())?)?;
         return Ok(ExitCode::SUCCESS);
     }
 
@@ -145,8 +150,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         // Last: a filter that is in the way of one's own calls is a nuisance.
         refuse_packet_sockets(explain)?;
     }
+    // After all of it, and asked anew: what shows is what the command begins with,
+    // but for its execve.
     if arguments.show {
-        table::show(&Sets::of("self")?);
+        table::show(&Sets::of("self")?)?;
         if arguments.command.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -155,6 +162,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Arguments {
+    /// Whether anything is to be taken away. Without a wish nothing is touched:
+    /// `reducecap --show` must not empty the inheritable set that it shows.
     fn reduces(&self) -> bool {
         let lists = [self.drop, self.keep, self.ambient];
         let switches = self.noroot || self.no_new_privs || self.profile.is_some();
@@ -170,10 +179,12 @@ impl Arguments {
             ProfileName::Podman => Profile::Podman.capabilities(),
             ProfileName::None => Profile::None.capabilities(),
         });
+        // --keep adds to a profile, as --cap-add does to Docker's.
         let named = match (profile, self.keep) {
             (None, None) => all(),
             (profile, keep) => profile.unwrap_or_default().or(keep.unwrap_or_default()),
         };
+        // Asked for by name, so it wins over a --drop of the same.
         let ambient = self.ambient.unwrap_or_default();
         Reduction {
             keep: named.without(self.drop.unwrap_or_default()).or(ambient),
@@ -192,6 +203,8 @@ fn file(explain: Explain, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .context("--file FILE is missing")?;
     match arguments.set_file.as_deref() {
         None => {}
+        // No attribute, and not one with empty sets: that one would still make an
+        // execve lose the ambient set.
         Some("none") => remove_file(explain, file)?,
         Some(text) => {
             let capabilities: FileCapabilities = text
@@ -208,6 +221,7 @@ fn file(explain: Explain, arguments: &Arguments) -> anyhow::Result<ExitCode> {
             )?;
         }
     }
+    // Read back, and so perhaps not what was asked for: see `write_file`.
     match read_file(explain, file)? {
         Some(capabilities) => println!("{} {capabilities}", file.display()),
         None => println!("{} has no capabilities", file.display()),

@@ -19,6 +19,8 @@ use nix::errno::Errno;
 use super::set::Set;
 use crate::explain::Explain;
 
+/// In the namespace `security.`, which the kernel guards: who may write to the
+/// file may not write this, and a plain copy of the file has none.
 const ATTRIBUTE: &std::ffi::CStr = c"security.capability";
 
 // The first word: a version above, and below it whether the effective set is
@@ -44,6 +46,9 @@ pub struct FileCapabilities {
 
 impl FileCapabilities {
     /// The attribute's value: 20 bytes, and 24 when a root is named.
+    ///
+    /// The kernel knows a version by its first word *and* by its size; a value
+    /// that is one byte longer is refused at setxattr already (EINVAL).
     pub fn to_bytes(self) -> Vec<u8> {
         let version = self.root.map_or(VERSION_2, |_| VERSION_3);
         let mut words = vec![version | if self.effective { EFFECTIVE } else { 0 }];
@@ -56,6 +61,8 @@ impl FileCapabilities {
         words.into_iter().flat_map(u32::to_le_bytes).collect()
     }
 
+    /// The same backwards. Version 1, of the years when 32 capabilities were
+    /// enough, is refused: nobody has written it since 2008.
     pub fn from_bytes(value: &[u8]) -> Result<Self> {
         let words: Vec<u32> = value
             .chunks_exact(4)
@@ -69,6 +76,7 @@ impl FileCapabilities {
                 value.len()
             ),
         };
+        // Halves of one set are two words apart: permitted and inheritable in turn.
         let wide =
             |low: usize, high: usize| Set(u64::from(words[low]) | u64::from(words[high]) << 32);
         Ok(Self {
@@ -84,11 +92,13 @@ impl FileCapabilities {
 impl fmt::Display for FileCapabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let both = self.permitted.and(self.inheritable);
+        // Three groups are enough: `e` is the same for all of them.
         let groups = [
             (both, "ip"),
             (self.permitted.without(both), "p"),
             (self.inheritable.without(both), "i"),
         ];
+        // getcap's order of the letters is e, i, p.
         let e = if self.effective { "e" } else { "" };
         let texts: Vec<String> = groups
             .into_iter()
@@ -114,12 +124,15 @@ impl FromStr for FileCapabilities {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // `=` and `+` are the same to who begins with nothing.
         let mut file = Self::default();
         for clause in text.split_whitespace() {
             let (names, flags) = clause.split_once(['=', '+']).ok_or_else(|| {
                 format!("`{clause}`: write NAMES=FLAGS, with e, i, p as flags: cap_net_raw=ep")
             })?;
             let set: Set = names.parse()?;
+            // Several clauses add up; setcap has `-` and an order as well, which
+            // are of use to who edits a set, and here it is written anew.
             for flag in flags.chars() {
                 match flag {
                     'e' => file.effective = true,
@@ -129,6 +142,8 @@ impl FromStr for FileCapabilities {
                 }
             }
         }
+        // `=e` alone is a legal value, and makes every execve of the file lose the
+        // ambient set: hardly what is meant.
         if file.permitted.or(file.inheritable).is_empty() {
             return Err(format!(
                 "`{text}` gives nothing: add p or i to the flags; `none` removes the attribute"
@@ -138,7 +153,11 @@ impl FromStr for FileCapabilities {
     }
 }
 
-/// Those of a file; `None` when it has none.
+/// Those of a file; `None` when it has none. Anybody may ask who can reach it.
+///
+/// What version 3 says is translated for the reader: the root id as this user
+/// namespace calls it, version 2 when it is this namespace's own root, and
+/// EOVERFLOW when that root has no id here at all.
 pub fn read_file(explain: Explain, file: &Path) -> Result<Option<FileCapabilities>> {
     let path = c_path(file)?;
     let mut value = [0_u8; 64];
@@ -158,6 +177,7 @@ pub fn read_file(explain: Explain, file: &Path) -> Result<Option<FileCapabilitie
         explain.announce(&format!("{call} = -1 ENODATA"));
         return Ok(None);
     }
+    // All else is told as an error: EOVERFLOW, ENOENT, EACCES on the way to it.
     let size = explain.call_returning(call, result, |size| *size as i64)?;
     let parsed = FileCapabilities::from_bytes(&value[..size as usize]);
     parsed.map(Some).with_context(|| file.display().to_string())
@@ -171,6 +191,7 @@ pub fn read_file(explain: Explain, file: &Path) -> Result<Option<FileCapabilitie
 /// of the machine.
 pub fn write_file(explain: Explain, file: &Path, capabilities: FileCapabilities) -> Result<()> {
     let path = c_path(file)?;
+    // 0 as the last argument: make it, or replace what there is.
     let value = capabilities.to_bytes();
     // SAFETY: two C strings, and a value with its length.
     let done = unsafe {
@@ -192,7 +213,8 @@ pub fn write_file(explain: Explain, file: &Path, capabilities: FileCapabilities)
     Ok(())
 }
 
-/// Takes the attribute away; also when there was none.
+/// Takes the attribute away; also when there was none, because then all is as
+/// it was asked for. Needs CAP_SETFCAP, as to write it does.
 pub fn remove_file(explain: Explain, file: &Path) -> Result<()> {
     let path = c_path(file)?;
     // SAFETY: two C strings.
@@ -208,6 +230,7 @@ pub fn remove_file(explain: Explain, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A path for the C calls: they know its end by a NUL byte, so it may hold none.
 fn c_path(file: &Path) -> Result<CString> {
     CString::new(file.as_os_str().as_bytes())
         .with_context(|| format!("{file:?}: a path holds no NUL byte"))

@@ -48,8 +48,9 @@ pub fn set_securebits(explain: Explain, bits: u32, names: &str) -> Result<(), Ca
     )
 }
 
-/// From here on no execve gives privileges: setuid bits and file capabilities
-/// are passed over. Everybody may set it, and nobody can clear it.
+/// From here on no execve gives more than the process has: setuid bits are passed
+/// over, and what a file's capabilities give is cut down to what is permitted
+/// already. Everybody may set it, and nobody can clear it.
 pub fn set_no_new_privs(explain: Explain) -> Result<(), CallError> {
     prctl(
         explain,
@@ -59,6 +60,7 @@ pub fn set_no_new_privs(explain: Explain) -> Result<(), CallError> {
 }
 
 fn prctl(explain: Explain, call: String, arguments: [i32; 3]) -> Result<(), CallError> {
+    // The kernel takes them all as machine words, the option as an int.
     let [option, second, third] = arguments.map(|one| one as libc::c_ulong);
     // The unused ones must be 0: PR_CAP_AMBIENT and PR_SET_NO_NEW_PRIVS refuse
     // anything else, so that they may get a meaning later.

@@ -34,6 +34,8 @@ impl Sets {
     /// Those that the kernel holds of a process: a PID, or `self`. Anybody may
     /// read them. A process has them per *thread*; this is its first one.
     pub fn of(process: &str) -> Result<Self> {
+        // A text file and no call: capget takes a pid as well, but knows only
+        // three of the five sets.
         let path = format!("/proc/{process}/status");
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -41,6 +43,7 @@ impl Sets {
             }
             _ => anyhow::Error::from(error).context(format!("open({path:?})")),
         })?;
+        // Sixteen hexadecimal digits, the same bits as everywhere.
         let set = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             let Some(word) = line.and_then(|rest| rest.strip_prefix(':')) else {
@@ -63,8 +66,11 @@ impl Sets {
 /// and have `prctl`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadSets {
+    /// Always a part of permitted.
     pub effective: Set,
+    /// What is taken out of here is gone, until an execve gives it anew.
     pub permitted: Set,
+    /// May hold what is not permitted: it is a wish for later.
     pub inheritable: Set,
 }
 
@@ -95,10 +101,14 @@ pub fn capget(explain: Explain) -> Result<ThreadSets, CallError> {
         pid: 0,
     };
     let mut halves = [Half::default(); 2];
+    // By number: the C library has the numbers of these two calls, and no
+    // functions for them; libcap is who normally makes them.
     // SAFETY: version 3 makes the kernel write exactly two halves; both
-    // structures live over the call. libc has no wrapper, libcap does the same.
+    // structures live over the call.
     let done = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr()) };
     explain.call("capget({version=3, pid=0}, …)", Errno::result(done))?;
+    // The 64 bits of each set lie in two places, 12 bytes apart: the structure was
+    // doubled when 32 were no longer enough, so that old programs kept theirs.
     let word = |half: fn(&Half) -> u32| {
         Set(u64::from(half(&halves[0])) | u64::from(half(&halves[1])) << 32)
     };
@@ -119,6 +129,7 @@ pub fn capset(explain: Explain, sets: ThreadSets) -> Result<(), CallError> {
         version: VERSION_3,
         pid: 0,
     };
+    // And back into the halves: bits 0 to 31, bits 32 to 63.
     let half = |shift: u32| Half {
         effective: (sets.effective.0 >> shift) as u32,
         permitted: (sets.permitted.0 >> shift) as u32,

@@ -7,7 +7,7 @@ use super::set::{Set, all};
 pub enum Profile {
     /// Docker's default: `DefaultCapabilities` in moby's `oci/caps/defaults.go`.
     Docker,
-    /// Podman's: `default_capabilities` in containers.conf(5), since 4.0.
+    /// Podman's: `default_capabilities` in the containers.conf(5) that it comes with.
     Podman,
     /// The guest of the course's slide (Linux-VServer, about 2013).
     Vserver,

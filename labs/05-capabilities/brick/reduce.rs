@@ -21,6 +21,7 @@ pub struct Reduction {
     pub ambient: Set,
     /// Whether user id 0 shall give nothing.
     pub noroot: bool,
+    /// Whether no later execve may give more than there is.
     pub no_new_privs: bool,
 }
 
@@ -28,8 +29,11 @@ pub struct Reduction {
 ///
 /// The order is the lesson: each step needs what a later one takes away.
 pub fn reduce(explain: Explain, reduction: Reduction) -> Result<()> {
+    // Asked of the kernel: what is dropped already need not be dropped again, and
+    // would want CAP_SETPCAP for nothing.
     let before = Sets::of("self")?;
     let missing = reduction.ambient.without(before.permitted);
+    // Before anything is changed: half a reduction helps nobody.
     if !missing.is_empty() {
         bail!(
             "{missing} cannot be made ambient: this process does not have it itself (permitted); \
@@ -56,6 +60,7 @@ pub fn reduce(explain: Explain, reduction: Reduction) -> Result<()> {
     //    ambient: for root an execve gives inheritable *or* bounding, so that
     //    what is forgotten here comes back in spite of step 1 (CVE-2022-24769,
     //    Docker until 20.10.13).
+    //    capset takes whole sets, so what is to stay has to be got first.
     let own = capget(explain)?;
     let kept = own.permitted.and(reduction.keep);
     capset(
@@ -68,9 +73,13 @@ pub fn reduce(explain: Explain, reduction: Reduction) -> Result<()> {
     )?;
 
     // 4. Ambient comes after inheritable, which it must be part of.
+    //    One call for each; there is no call for the whole set but the one that
+    //    empties it.
     for capability in reduction.ambient.iter() {
         ambient_raise(explain, capability)?;
     }
+
+    // 5. Wants nothing, and stands in the way of nothing above.
     if reduction.no_new_privs {
         set_no_new_privs(explain)?;
     }

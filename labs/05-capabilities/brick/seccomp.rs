@@ -59,6 +59,7 @@ pub fn refuse_packet_sockets(explain: Explain) -> Result<(), CallError> {
         step(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
         step(RETURN, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0, 0),
     ];
+    // A length and a pointer, as for the socket filters that this language is from.
     let filter = libc::sock_fprog {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),

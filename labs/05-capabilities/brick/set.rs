@@ -25,6 +25,7 @@ const NAMES: [&str; 41] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Capability(pub u8);
 
+/// The two that the chapter's text and tests speak of all the time.
 impl Capability {
     pub const NET_BIND_SERVICE: Self = Self(10);
     pub const NET_RAW: Self = Self(13);
@@ -47,9 +48,12 @@ impl FromStr for Capability {
     fn from_str(text: &str) -> Result<Self, String> {
         let upper = text.trim().to_uppercase();
         let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+        // By number, too: a kernel may know more of them than this list.
         let by_name = NAMES.iter().position(|known| *known == name);
         let number = by_name.or_else(|| name.parse().ok().filter(|number| *number < 64));
         number.map(|number| Self(number as u8)).ok_or_else(|| {
+            // A wrong name is told with a right one, where there is one that has it
+            // in it: forty names are many to know by heart.
             let near = NAMES.iter().find(|known| {
                 // What people write who know it by half: `RAW`, `NET_BIND`, `SYSADMIN`.
                 !name.is_empty() && known.replace('_', "").contains(&name.replace('_', ""))
@@ -67,31 +71,37 @@ impl FromStr for Capability {
 pub struct Set(pub u64);
 
 impl Set {
+    /// The set of just these.
     pub fn of(capabilities: &[Capability]) -> Self {
         Self(capabilities.iter().fold(0, |bits, one| bits | 1 << one.0))
     }
 
+    /// The kernel's own test, at each privileged call: one bit of one word.
     pub fn contains(self, capability: Capability) -> bool {
         self.0 >> capability.0 & 1 == 1
     }
 
+    /// What is in both: how the bounding set limits.
     pub fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
+    /// What is in either: how an execve puts the permitted set together.
     pub fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
+    /// What is in this one only: how a drop is computed. It is applied by a call.
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
+    /// Whether it holds nothing.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Its members in the kernel's order.
+    /// Its members in the kernel's order, those without a name among them.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         (0..64)
             .map(Capability)
@@ -112,7 +122,8 @@ impl fmt::Display for Set {
     }
 }
 
-/// A list with commas, `all`, or `none`.
+/// A list with commas, `all`, or `none`. It is what clap calls for an option,
+/// so a wrong name is an error of usage, told before any call is made.
 impl FromStr for Set {
     type Err = String;
 
@@ -122,6 +133,8 @@ impl FromStr for Set {
             "none" | "" => return Ok(Self::default()),
             _ => {}
         }
+        // One wrong name refuses the whole list: a drop of half of what was asked
+        // for would look like a success.
         let mut set = Self::default();
         for name in text.split(',') {
             set = set.or(Self::of(&[name.parse()?]));
@@ -131,7 +144,11 @@ impl FromStr for Set {
 }
 
 /// Every capability of *this* kernel: its last one is in a file.
+///
+/// "All 64 bits" would be wrong: to drop one that the kernel does not have is
+/// EINVAL, and the table would have rows without meaning.
 pub fn all() -> Set {
+    // Asking PR_CAPBSET_READ for each number until EINVAL would do it, too.
     let last = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap");
     let last = last.ok().and_then(|text| text.trim().parse::<u32>().ok());
     // Without /proc (in a chroot, say) those that have a name here.

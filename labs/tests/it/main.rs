@@ -8,6 +8,7 @@
 #![allow(dead_code, reason = "chapters to come use what is ready for them")]
 
 mod binaries;
+mod capabilities;
 mod peers;
 mod support;
 mod transcript;
