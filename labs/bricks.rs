@@ -9,6 +9,7 @@
 //! namespaces  02  all eight types: make, join, keep; id maps, mounts, /proc
 //! cgroups     04  v1 and v2: make, limit, enter, count; BPF for what has no file
 //! capabilities  05  the five sets, file capabilities, a seccomp filter
+//! root        06  build a root, enter it; binds, masks, /dev, /proc, id maps
 //! union       07  overlays: mounted, looked through, compared, copied
 //! ```
 //!
@@ -30,6 +31,9 @@ pub mod cgroups;
 
 #[path = "05-capabilities/brick/mod.rs"]
 pub mod capabilities;
+
+#[path = "06-chroot/brick/mod.rs"]
+pub mod root;
 
 #[path = "07-union/brick/mod.rs"]
 pub mod union;

@@ -139,6 +139,9 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
             "needs CAP_SYS_ADMIN over the mount and PID namespaces, and a /proc with nothing \
              mounted over it; add -m, -p and --fork (and -U without root)"
         }
+        ("mount", Errno::ENOENT) if call.contains("MS_BIND") => {
+            "no such directory; make it, or check its path"
+        }
         ("mount", Errno::EPERM | Errno::EACCES) => {
             "only who has CAP_SYS_ADMIN over the mount namespace may mount in it; run as root"
         }
@@ -189,6 +192,41 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
             "the file's capabilities are more than the bounding set allows; keep those of \
              `reducecap --file`, or take them from the file"
         }
+        ("chroot", Errno::EPERM) => {
+            "this needs CAP_SYS_CHROOT; run it as root, or add --user (-U) to have it in a user \
+             namespace of your own"
+        }
+        ("chroot" | "chdir", Errno::ENOENT) => "no such directory; make it, or check its path",
+        ("pivot_root", Errno::EINVAL) => {
+            "the new root must be a mount point, and neither it nor what it is mounted on may be \
+             shared; bind it on itself, in private mounts (an initramfs cannot be pivoted at all)"
+        }
+        ("pivot_root", Errno::EBUSY) => "that is the root already; choose a directory below it",
+        ("mount_setattr", Errno::EPERM) if call.contains("IDMAP") => {
+            "only who owns the file system (CAP_SYS_ADMIN in the user namespace that it was mounted \
+             in) says what its ids mean; run it as root, without --user"
+        }
+        ("mount_setattr", Errno::EINVAL) if call.contains("IDMAP") => {
+            "a file system of this tree has no id maps on this kernel, or has one already; bind \
+             another one"
+        }
+        ("mount_setattr", Errno::ENOSYS) => "this kernel is older than Linux 5.12; update it",
+        ("open_tree", Errno::ENOENT) => "no such file or directory to bind; check the path",
+        ("open_tree", Errno::EINVAL) => {
+            "a mount below it is locked, or cannot be bound; bind a directory without it"
+        }
+        ("open_tree", Errno::EPERM) => {
+            "only who has CAP_SYS_ADMIN over the mount namespace may copy a mount; run it as root, \
+             or add --user (-U)"
+        }
+        ("openat2" | "mkdirat", Errno::EACCES | Errno::EROFS | Errno::EPERM) => {
+            "what is to be mounted on does not exist, and the root is not yours to write; make it \
+             there before"
+        }
+        ("mkdirat", Errno::EEXIST) => {
+            "a link that leads nowhere in the new root; make what it names in there, or remove it"
+        }
+        ("open", Errno::ENOENT) => "no such file or directory; check the path",
         ("fsopen", Errno::EPERM) => {
             "mounting takes CAP_SYS_ADMIN over the mount namespace; run as root, or add --user (-U) \
              and a command"

@@ -9,6 +9,7 @@
 
 mod binaries;
 mod capabilities;
+mod chroot;
 mod peers;
 mod support;
 mod transcript;

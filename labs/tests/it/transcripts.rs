@@ -12,6 +12,7 @@ const PROGRAMS: &[&str] = &[
     "namespaces",
     "cgroup-vfs",
     "reducecap",
+    "mini-chroot",
     "union-fs",
 ];
 

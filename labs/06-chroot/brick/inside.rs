@@ -1,0 +1,119 @@
+//! A path *of the new root*, resolved there.
+//!
+//! Whoever made the root decides what its links say. Is `ROOT/dev` a link to
+//! `/etc`, then mount(2) on "ROOT/dev" goes to the host's /etc: the kernel follows
+//! it from *our* root. Runtimes have had that hole again and again. So a path is
+//! resolved by openat2(2) with RESOLVE_IN_ROOT, where `/` and `..` are the new
+//! root's, and everything is then done to the descriptor, through /proc/self/fd.
+//!
+//! Read: openat2(2), symlink(7), proc_pid_fd(5)
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::sys::stat::{Mode, mkdirat};
+
+use crate::explain::{CallError, Explain};
+
+/// What to make where the path leads to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    Nothing,
+    Directory,
+    /// An empty one: what a file can be mounted on.
+    File,
+}
+
+/// The new root, held open: it stays the same directory whatever its name leads to.
+pub struct Root {
+    fd: OwnedFd,
+}
+
+impl Root {
+    pub fn open(explain: Explain, path: &Path) -> Result<Self, CallError> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let fd = explain.call_returning(
+            format!("open({path:?}, O_PATH|O_DIRECTORY|O_CLOEXEC)"),
+            open(path, flags, Mode::empty()),
+            |fd| fd.as_raw_fd().into(),
+        )?;
+        Ok(Self { fd })
+    }
+
+    /// The path of this directory for calls that take no descriptor.
+    pub fn path(&self) -> String {
+        path_of(&self.fd)
+    }
+
+    /// Opens a path of the new root, without any right but to name it (O_PATH).
+    /// ENOENT where nothing is there and nothing was to be made.
+    pub fn inside(&self, explain: Explain, path: &Path, make: Make) -> Result<OwnedFd, CallError> {
+        if make != Make::Nothing {
+            self.make(explain, path, make)?;
+        }
+        explain.call_returning(
+            format!(
+                "openat2({}, {path:?}, {{O_PATH|O_CLOEXEC, RESOLVE_IN_ROOT}})",
+                self.fd.as_raw_fd()
+            ),
+            self.resolve(path, OFlag::O_PATH),
+            |fd| fd.as_raw_fd().into(),
+        )
+    }
+
+    /// Every directory on the way that is missing, then the thing itself.
+    fn make(&self, explain: Explain, path: &Path, make: Make) -> Result<(), CallError> {
+        let mut way = std::path::PathBuf::new();
+        for part in path.components() {
+            let above = way.clone();
+            way.push(part);
+            if !matches!(self.resolve(&way, OFlag::O_PATH), Err(Errno::ENOENT)) {
+                continue;
+            }
+            // Both are made by name in a directory that was resolved in the root.
+            let folder = self.resolve(&above, OFlag::O_PATH);
+            if way == path && make == Make::File {
+                let file = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY;
+                explain.call(
+                    format!(
+                        "openat2(…, {way:?}, {{O_CREAT|O_EXCL|O_WRONLY, 0644, RESOLVE_IN_ROOT}})"
+                    ),
+                    self.resolve(&way, file),
+                )?;
+            } else {
+                let name = Path::new(part.as_os_str());
+                explain.call(
+                    format!("mkdirat(…, {name:?}, 0755)"),
+                    folder
+                        .and_then(|folder| mkdirat(&folder, name, Mode::from_bits_truncate(0o755))),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .mode(if flags.contains(OFlag::O_CREAT) {
+                Mode::from_bits_truncate(0o644)
+            } else {
+                Mode::empty()
+            })
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        // An empty path is the root itself.
+        let path = if path.as_os_str().is_empty() {
+            Path::new("/")
+        } else {
+            path
+        };
+        openat2(self.fd.as_fd(), path, how)
+    }
+}
+
+/// A name for what is open, that is good whatever happens to its path.
+pub fn path_of(fd: &impl AsRawFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
