@@ -39,8 +39,12 @@ pub struct Bind {
 /// Which ids the files have on disk, and which they are to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdMap {
+    /// The first id as the file system stores it.
     pub on_disk: u32,
+    /// What it shows as through the mount, and what is written comes from.
     pub shown: u32,
+    /// How many ids, one after the other; all others show as nobody's (65534),
+    /// and who has one of those can make no file there (EOVERFLOW).
     pub count: u32,
 }
 
@@ -49,8 +53,11 @@ pub struct IdMap {
 /// An id map takes CAP_SYS_ADMIN in the user namespace that owns the *file system*
 /// (EPERM), one that knows of it (EINVAL), and is for all the mounts of the tree.
 pub fn bind(explain: Explain, root: &Root, bind: &Bind, map: Option<IdMap>) -> anyhow::Result<()> {
+    // While it is attached nowhere, nobody can open a file through it. With mount(2)
+    // there is a moment in which the bind is there, and still writable.
     let tree = open_tree(explain, &bind.source)?;
     if bind.read_only {
+        // Flags of the mount, not of the file system: the source stays writable.
         set_attributes(explain, &tree, libc::MOUNT_ATTR_RDONLY, None)?;
     }
     if let Some(map) = map {
@@ -58,11 +65,14 @@ pub fn bind(explain: Explain, root: &Root, bind: &Bind, map: Option<IdMap>) -> a
         let users = user_namespace(explain, map)?;
         set_attributes(explain, &tree, libc::MOUNT_ATTR_IDMAP, Some(&users))?;
     }
+    // A directory is mounted on a directory, anything else on a file (ENOTDIR).
     let make = if bind.source.is_dir() {
         Make::Directory
     } else {
         Make::File
     };
+    // Last, because it may make directories: nothing is made for a source that is
+    // not there, or a map that is refused.
     let target = root.inside(explain, &bind.target, make)?;
     Ok(move_mount(explain, &tree, &target)?)
 }
@@ -70,6 +80,9 @@ pub fn bind(explain: Explain, root: &Root, bind: &Bind, map: Option<IdMap>) -> a
 /// A copy of the mount at `path` and of all below it, attached nowhere.
 fn open_tree(explain: Explain, path: &Path) -> anyhow::Result<OwnedFd> {
     let name = CString::new(path.as_os_str().as_bytes()).context("a path holds a NUL byte")?;
+    // Without OPEN_TREE_CLONE it would be a descriptor of the mount that is there,
+    // and the attributes would be changed for the host. AT_RECURSIVE, because in a user
+    // namespace a mount without those on it would show what they cover (EINVAL).
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
     // SAFETY: `name` is a C string; a descriptor that comes back is new and ours.
     let fd = unsafe {
@@ -118,6 +131,7 @@ pub(super) fn set_attributes(
     )
 }
 
+/// The only call of the four that anybody can see the effect of.
 /// Attaches a detached tree to what is open as `target`.
 fn move_mount(explain: Explain, tree: &OwnedFd, target: &OwnedFd) -> Result<(), CallError> {
     let (from, to) = (tree.as_raw_fd(), target.as_raw_fd());
@@ -141,8 +155,11 @@ fn move_mount(explain: Explain, tree: &OwnedFd, target: &OwnedFd) -> Result<(), 
     )
 }
 
+/// The id map of a mount is given as a namespace because the kernel keeps maps in
+/// nothing else. It is read once; the namespace can go afterwards.
 /// A user namespace with this map, kept alive by the open file alone.
 fn user_namespace(explain: Explain, map: IdMap) -> anyhow::Result<File> {
+    // A process has to be in it until its maps are written and its file is open.
     let (go_read, go_write) = pipe2(OFlag::O_CLOEXEC).context("pipe2")?;
     // SAFETY: this process has one thread.
     let child = match unsafe { clone3(CloneFlags::CLONE_NEWUSER) } {
@@ -167,9 +184,12 @@ fn user_namespace(explain: Explain, map: IdMap) -> anyhow::Result<File> {
     // In a map of a mount "inside" is what is on the disk, "outside" what is shown.
     let line = format!("{} {} {}", map.on_disk, map.shown, map.count);
     let path = format!("/proc/{child}/ns/user");
+    // As with any namespace: by the parent, from outside, which has the right to map
+    // ids that are not its own (CAP_SETUID; an ordinary user has it for none).
     let opened = write_id_maps(explain, &child.to_string(), &line, &line)
         .map_err(anyhow::Error::from)
         .and_then(|()| File::open(&path).with_context(|| format!("open({path:?})")));
+    // Whether that worked or not: the child has nothing to live for.
     let _ = kill(child, Signal::SIGKILL);
     let _ = waitpid(child, None);
     opened

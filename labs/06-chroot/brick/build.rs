@@ -31,6 +31,7 @@ pub fn build(
 ) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut copied = BTreeSet::new();
     // All of it found before anything is written: half a root helps nobody.
+    // Where from on the host, where to in the root.
     let mut files = Vec::new();
     for program in programs {
         let path = find(program)?;
@@ -55,6 +56,7 @@ pub fn build(
             format!("mkdir({directory:?}): is the folder above yours to write?")
         })?;
     }
+    // The sticky bit: everybody may write, and nobody may remove what is others'.
     fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))
         .with_context(|| format!("chmod({:?}, 01777)", root.join("tmp")))?;
     // A name for user 0; all others are numbers in there.
@@ -84,23 +86,29 @@ pub fn build(
 /// program; for a script, its interpreter and what that needs.
 pub fn needed_files(program: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut needed = BTreeSet::new();
+    // A list and not a recursion: libraries need one another in circles.
     let mut to_read = vec![program.to_owned()];
     while let Some(path) = to_read.pop() {
         let bytes = fs::read(&path).with_context(|| format!("read({path:?})"))?;
         let mut found = Vec::new();
+        // execve(2) looks at the first bytes, too: `#!` starts the program named there.
         if let Some(line) = bytes.strip_prefix(b"#!") {
             found.push(script_interpreter(line).with_context(|| format!("{path:?}"))?);
         } else if bytes.starts_with(b"\x7fELF") {
             let elf =
                 Elf::parse(&bytes).with_context(|| format!("{path:?} is a broken ELF file"))?;
+            // None for a static program, and for a library, which nobody starts.
             found.extend(elf.interpreter.map(PathBuf::from));
             for library in &elf.libraries {
                 found.push(find_library(library, &elf, &path)?);
             }
+        // A library named by a linker script is none to the loader; but what was asked
+        // for has to be something that runs.
         } else if path == program {
             bail!("{path:?} is neither an ELF program nor a script; name one that is");
         }
         for file in found {
+            // Seen before: nothing new can come of it.
             if needed.insert(file.clone()) {
                 to_read.push(file);
             }
@@ -128,6 +136,8 @@ fn find_library(name: &str, elf: &Elf<'_>, of: &Path) -> anyhow::Result<PathBuf>
     }
     let origin = of.parent().unwrap_or(Path::new("/")).display().to_string();
     // Written into the file; `$ORIGIN` is the directory that the file lies in.
+    // RPATH is the older of the two and goes before LD_LIBRARY_PATH, RUNPATH after;
+    // with that one left out they come to the same.
     let own = elf
         .runpaths
         .iter()
@@ -140,12 +150,14 @@ fn find_library(name: &str, elf: &Elf<'_>, of: &Path) -> anyhow::Result<PathBuf>
             )
         });
     // A host may have libraries for several machines under the same name.
+    // Such as 32-bit libraries beside the 64-bit ones; the loader skips them too.
     let fits = |path: &PathBuf| {
         let bytes = fs::read(path).unwrap_or_default();
         Elf::parse(&bytes).is_ok_and(|other| {
             (other.header.e_machine, other.is_64) == (elf.header.e_machine, elf.is_64)
         })
     };
+    // The loader asks its cache first, which is made from these directories.
     own.chain(library_directories())
         .map(|directory| directory.join(name))
         .find(fits)
@@ -157,6 +169,8 @@ fn find_library(name: &str, elf: &Elf<'_>, of: &Path) -> anyhow::Result<PathBuf>
 /// The directories of /etc/ld.so.conf and the files that it includes, then those
 /// that are built into the loaders.
 fn library_directories() -> Vec<PathBuf> {
+    // A missing file reads as an empty one: musl has no ld.so.conf, only the built-in
+    // directories.
     let mut directories = Vec::new();
     let mut files = vec![PathBuf::from("/etc/ld.so.conf")];
     while let Some(file) = files.pop() {
@@ -172,6 +186,8 @@ fn library_directories() -> Vec<PathBuf> {
             }
         }
     }
+    // What glibc and musl were built with differs a little; one that is not there
+    // costs a failed open.
     let built_in = ["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"];
     directories.extend(built_in.map(PathBuf::from));
     directories
@@ -183,6 +199,7 @@ fn find(program: &str) -> anyhow::Result<PathBuf> {
         return Ok(PathBuf::from(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
+    // Root's programs are not on an ordinary user's PATH, and may be wanted inside.
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(program))

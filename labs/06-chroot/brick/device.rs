@@ -26,6 +26,7 @@ const NODES: [(&str, u64, u64); 6] = [
     ("tty", 5, 0),
 ];
 
+// Old names of things that live elsewhere today; shells and scripts use them.
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -40,28 +41,38 @@ const LINKS: [(&str, &str); 5] = [
 pub fn mount_dev(explain: Explain, root: &Root) -> Result<(), CallError> {
     // Not MS_NODEV, which would make the nodes useless.
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    // 755: only root makes nodes. And whatever the box has in its own /dev is covered.
     mount_on(explain, root, "tmpfs", "/dev", plain, "mode=755")?;
 
     // Else the caller's umask takes write permission off null.
     let before = umask(Mode::empty());
+    // Opened after the mount, so that it is the tmpfs and not the directory below it.
     let dev = root.inside(explain, Path::new("/dev"), Make::Nothing)?;
     for (name, major, minor) in NODES {
         let mode = Mode::from_bits_truncate(0o666);
+        // Relative to the descriptor: no path, no link on the way.
         let made = mknodat(&dev, name, SFlag::S_IFCHR, mode, makedev(major, minor));
         let call = format!("mknodat(…, {name:?}, S_IFCHR|0666, makedev({major}, {minor}))");
         match explain.call(call, made) {
+            // Tried and not asked: a container's root may lack CAP_MKNOD, the initial user
+            // namespace's may be refused by the devices cgroup. EPERM is the answer to all.
             Err(error) if error.errno == Errno::EPERM => bind_node(explain, root, name)?,
             done => done?,
         }
     }
+    // The command inherits it.
     umask(before);
     for (name, target) in LINKS {
         let link = format!("{}/{name}", path_of(&dev));
+        // A link is a text; that /proc/self/fd may not exist yet does not matter.
         let made = symlink(target, &link)
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
         explain.call(format!("symlink({target:?}, {link:?})"), made)?;
     }
 
+    // ptmxmode, because /dev/pts/ptmx has mode 000 unless it is given one; `newinstance`
+    // is what every mount of devpts is since Linux 4.7, and says so to older ones. A
+    // runtime adds gid=5 (the group tty) where that id is mapped.
     // An instance of its own: numbers from 0, and no way to the terminals outside.
     mount_on(
         explain,
@@ -71,6 +82,8 @@ pub fn mount_dev(explain: Explain, root: &Root) -> Result<(), CallError> {
         plain,
         "newinstance,ptmxmode=0666,mode=0620",
     )?;
+    // For shm_open(3) and sem_open(3), which are files here. Nobody needs a device or a
+    // program in it. Without size= it may take half of the memory; Docker says 64 MB.
     let data = MsFlags::MS_NODEV;
     mount_on(
         explain,
@@ -82,9 +95,11 @@ pub fn mount_dev(explain: Explain, root: &Root) -> Result<(), CallError> {
     )
 }
 
+/// It belongs to nobody that is mapped here, and works by its mode, 0666.
 /// The host's node on an empty file: the same device, by the host's permission.
 fn bind_node(explain: Explain, root: &Root, name: &str) -> Result<(), CallError> {
     let inside = Path::new("/dev").join(name);
+    // Held until the call: the path below names the descriptor.
     let file = root.inside(explain, &inside, Make::File)?;
     let target = path_of(&file);
     explain.call(
@@ -102,6 +117,8 @@ fn bind_node(explain: Explain, root: &Root, name: &str) -> Result<(), CallError>
 /// Mounts a proc in the new root, of the PID namespace that the caller is in;
 /// `options` as in proc(5): `hidepid=invisible`, `subset=pid`, or none.
 pub fn mount_proc_with(explain: Explain, root: &Root, options: &str) -> Result<(), CallError> {
+    // Nothing in there is a program or a device. In a user namespace the three are
+    // forced where the host's proc has them: leaving one out is EPERM.
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount_on(explain, root, "proc", "/proc", plain, options)
 }
@@ -115,6 +132,7 @@ fn mount_on(
     flags: MsFlags,
     options: &str,
 ) -> Result<(), CallError> {
+    // A link in the box's place of /dev would lead mount(2) to the host's own.
     let target = root.inside(explain, Path::new(path), Make::Directory)?;
     let target_path = path_of(&target);
     explain.call(

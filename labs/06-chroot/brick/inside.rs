@@ -20,7 +20,9 @@ use crate::explain::{CallError, Explain};
 /// What to make where the path leads to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Make {
+    /// It is an error (ENOENT): what is to be masked is there, or needs no mask.
     Nothing,
+    /// What a directory, or a file system, is mounted on.
     Directory,
     /// An empty one: what a file can be mounted on.
     File,
@@ -28,10 +30,13 @@ pub enum Make {
 
 /// The new root, held open: it stays the same directory whatever its name leads to.
 pub struct Root {
+    /// O_PATH: good for naming it and what is below, not for reading it.
     fd: OwnedFd,
 }
 
 impl Root {
+    /// To be called when the root is a mount already: what is mounted over a directory
+    /// later is not seen through a descriptor from before. ENOENT, ENOTDIR.
     pub fn open(explain: Explain, path: &Path) -> Result<Self, CallError> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let fd = explain.call_returning(
@@ -53,6 +58,8 @@ impl Root {
         if make != Make::Nothing {
             self.make(explain, path, make)?;
         }
+        // Every part of the way is looked up in the root: an absolute link begins here
+        // and not at the host's /, and `..` does not lead above.
         explain.call_returning(
             format!(
                 "openat2({}, {path:?}, {{O_PATH|O_CLOEXEC, RESOLVE_IN_ROOT}})",
@@ -66,9 +73,12 @@ impl Root {
     /// Every directory on the way that is missing, then the thing itself.
     fn make(&self, explain: Explain, path: &Path, make: Make) -> Result<(), CallError> {
         let mut way = std::path::PathBuf::new();
+        // Part by part, because a link in the middle may lead anywhere in the root, and
+        // what is missing has to be made where it leads to.
         for part in path.components() {
             let above = way.clone();
             way.push(part);
+            // There, or in the way: the last openat2 tells which.
             if !matches!(self.resolve(&way, OFlag::O_PATH), Err(Errno::ENOENT)) {
                 continue;
             }
@@ -83,6 +93,8 @@ impl Root {
                     self.resolve(&way, file),
                 )?;
             } else {
+                // A dangling link has the name already: EEXIST, and nothing is made where
+                // it points to.
                 let name = Path::new(part.as_os_str());
                 explain.call(
                     format!("mkdirat(…, {name:?}, 0755)"),
@@ -94,9 +106,11 @@ impl Root {
         Ok(())
     }
 
+    /// openat2(2), Linux 5.6; the flag is the whole protection.
     fn resolve(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
         let how = OpenHow::new()
             .flags(flags | OFlag::O_CLOEXEC)
+            // Unlike open(2), it refuses a mode where nothing is made (EINVAL).
             .mode(if flags.contains(OFlag::O_CREAT) {
                 Mode::from_bits_truncate(0o644)
             } else {
@@ -113,6 +127,8 @@ impl Root {
     }
 }
 
+/// mount(2) and umount2(2) take paths only. This link leads to the open file itself,
+/// whatever lies at its path by now.
 /// A name for what is open, that is good whatever happens to its path.
 pub fn path_of(fd: &impl AsRawFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())

@@ -53,8 +53,11 @@ pub fn mask(explain: Explain, root: &Root, path: &Path) -> Result<(), CallError>
     let Some(fd) = there(root.inside(explain, path, Make::Nothing))? else {
         return Ok(());
     };
+    // Asked of what is open, not of a path that could be another thing by now.
     let target = path_of(&fd);
     if is_directory(&fd) {
+        // Read-only, or a program could leave files there for others to take for the
+        // kernel's. It takes no memory as long as it is empty.
         explain.call(
             format!("mount(\"tmpfs\", {target:?}, \"tmpfs\", MS_RDONLY, NULL)"),
             mount(
@@ -87,6 +90,8 @@ pub fn make_read_only(explain: Explain, root: &Root, path: &Path) -> Result<(), 
         return Ok(());
     };
     // A part of a mount has no flags of its own; bound on itself, it is a mount.
+    // MS_REC, or what is mounted below would be missing from the bound one, and in a
+    // user namespace the call would be refused (EINVAL).
     let target = path_of(&fd);
     explain.call(
         format!("mount({target:?}, {target:?}, NULL, MS_BIND|MS_REC, NULL)"),
@@ -100,9 +105,13 @@ pub fn make_read_only(explain: Explain, root: &Root, path: &Path) -> Result<(), 
     )?;
     // Opened anew: the first descriptor is below the new mount, this one is on it.
     let bound = root.inside(explain, path, Make::Nothing)?;
+    // Adds the flag and leaves the others. MS_REMOUNT sets all anew, and dropping one
+    // that is locked (nosuid, nodev, noexec) is EPERM in a user namespace.
     set_attributes(explain, &bound, libc::MOUNT_ATTR_RDONLY, None)
 }
 
+/// Each kernel has other files, by its version and configuration, and both lists
+/// name some that went years ago.
 /// `None` for what is not there.
 fn there(opened: Result<OwnedFd, CallError>) -> Result<Option<OwnedFd>, CallError> {
     match opened {

@@ -79,6 +79,8 @@ impl Enter {
         let kinds = self.namespaces();
         // Asked before: in a new user namespace without a map the answer is 65534.
         let (uid, gid) = (getuid(), getgid());
+        // All in one call: the kernel makes the user namespace first, and it owns the
+        // others. From inside a chroot it would be too late: EPERM.
         if !kinds.is_empty() {
             explain.call(
                 format!("unshare({})", flag_names(&kinds)),
@@ -101,16 +103,20 @@ impl Enter {
         }
     }
 
+    /// In the namespaces, and in the process that becomes the command.
     fn enter(self, explain: Explain, kinds: &[Kind]) -> anyhow::Result<ExitCode> {
         // A bare chroot mounts nothing, and needs no namespace.
         if kinds.contains(&Kind::Mnt) {
+            // Else what is mounted from here on shows on the host, and pivot_root is refused.
             set_propagation(explain, Propagation::Private)?;
             bind_root(explain, &self.root)?;
             // Opened after that: a descriptor from before would be below the mount.
             let root = Root::open(explain, &self.root)?;
+            // In the order of the command line: one may be mounted below another.
             for one in &self.bind {
                 bind(explain, &root, one, self.idmap)?;
             }
+            // After the binds: a bind of the whole host's /dev is covered by it.
             if self.dev {
                 mount_dev(explain, &root)?;
             }
@@ -127,11 +133,13 @@ impl Enter {
                 mask(explain, &root, path)?;
             }
         }
+        // From here on there is no way back to the host's files, for this program either.
         if self.chroot {
             chroot_into(explain, &self.root)?;
         } else {
             pivot_into(explain, &self.root)?;
         }
+        // The root's descriptor, and whatever the caller has left open.
         close_descriptors(explain)?;
         Err(command::exec(explain, &self.command))
     }
@@ -163,6 +171,7 @@ fn or_list<'a>(
     })
 }
 
+// As docker run -v has it, but for a volume's name in the place of SRC.
 fn parse_bind(text: &str) -> Result<Bind, String> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, read_only) = match parts[..] {
@@ -180,6 +189,7 @@ fn parse_bind(text: &str) -> Result<Bind, String> {
     })
 }
 
+// The order of uid_map: what is inside of the file system, then what is outside.
 fn parse_id_map(text: &str) -> Result<IdMap, String> {
     let numbers: Result<Vec<u32>, _> = text.split(':').map(str::parse).collect();
     let (on_disk, shown, count) = match numbers.as_deref() {
