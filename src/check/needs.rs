@@ -113,6 +113,16 @@ pub const FEATURES: &[Feature] = &[
         probe: iproute2,
     },
     Feature {
+        name: "ping",
+        for_all: false,
+        probe: ping,
+    },
+    Feature {
+        name: "nftables",
+        for_all: false,
+        probe: nftables,
+    },
+    Feature {
         name: "hostname",
         for_all: false,
         probe: hostname,
@@ -432,6 +442,37 @@ fn other_user_namespace() -> Option<fs::File> {
 
 fn iproute2() -> Finding {
     command("ip", "sudo apt install iproute2")
+}
+
+fn ping() -> Finding {
+    command("ping", "sudo apt install iputils-ping")
+}
+
+/// The program, and a kernel that takes NAT rules from it.
+fn nftables() -> Finding {
+    let installed = command("nft", "sudo apt install nftables");
+    let Works(path) = &installed else {
+        return installed;
+    };
+    let works = in_user_namespace(|| {
+        let rules = "add table ip t; add chain ip t c { type nat hook postrouting priority 100; }; \
+                     add rule ip t c masquerade";
+        let nft = find("nft").unwrap_or_default();
+        unshare(CloneFlags::CLONE_NEWNET).is_ok()
+            && std::process::Command::new(nft)
+                .arg(rules)
+                .stderr(std::process::Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+    });
+    match works {
+        true => Works(path.clone()),
+        false => Missing {
+            reason: "nft cannot make a NAT rule in a user namespace".to_owned(),
+            remedy: "a kernel with CONFIG_NF_TABLES and CONFIG_NFT_MASQ: sudo modprobe nft_masq"
+                .to_owned(),
+        },
+    }
 }
 
 fn hostname() -> Finding {

@@ -80,12 +80,19 @@ impl Comparison<'_> {
         let facts = self.expected_facts(name, tree);
         let mut failed: BTreeSet<String> = BTreeSet::new();
         for fact in &facts {
-            let blocker = fact.depends_on().find(|path| failed.contains(*path));
+            let needs = fact.depends_on();
+            let blocker = needs.iter().find(|path| failed.contains(*path));
             let mismatches = self.hold(checkpoint, fact, tree);
             if blocker.is_some() || !mismatches.is_empty() {
                 failed.insert(fact.id());
             }
-            self.fact(checkpoint, fact, tree, &mismatches, blocker);
+            self.fact(
+                checkpoint,
+                fact,
+                tree,
+                &mismatches,
+                blocker.map(String::as_str),
+            );
         }
         self.nothing_else(checkpoint, &facts, &failed);
     }
@@ -172,7 +179,7 @@ impl Comparison<'_> {
             if expected.contains(&fact.id()) {
                 continue;
             }
-            if fact.depends_on().any(|path| failed.contains(path)) {
+            if fact.depends_on().iter().any(|path| failed.contains(path)) {
                 // It follows from a failure, and so does what depends on it.
                 failed.insert(fact.id());
                 continue;

@@ -88,6 +88,8 @@ pub fn leaks(kind: FactKind) -> bool {
             | FactKind::Interface
             | FactKind::Route
             | FactKind::Listening
+            | FactKind::Forwarding
+            | FactKind::Firewall
             | FactKind::NetworkNamespace
             | FactKind::SharedMemory
             | FactKind::Semaphores
@@ -107,7 +109,10 @@ pub fn title(texts: &Texts, fact: &Fact) -> String {
     let title = key
         .find(texts, "title")
         .map_or_else(|| fact.id(), |text| filled(text, &values));
-    if fact.is_machines() {
+    if let Some(network) = fact.network() {
+        let values = [("title", title.as_str()), ("network", network)];
+        texts.message("check.of_the_network", &values)
+    } else if fact.is_machines() {
         texts.message("check.of_the_machine", &[("title", &title)])
     } else {
         title
@@ -368,7 +373,14 @@ impl Key {
             FactKind::PeerPlace => plain("peer_place"),
             FactKind::Route => plain("route"),
             FactKind::Listening => plain("listening"),
+            FactKind::Neighbour => plain("neighbour"),
+            FactKind::Forwarding => plain("forwarding"),
+            FactKind::Firewall => plain("firewall"),
+            FactKind::FirewallHook => plain("firewall_hook"),
+            FactKind::FirewallPolicy => plain("firewall_policy"),
+            FactKind::FirewallRules => plain("firewall_rules"),
             FactKind::NetworkNamespace => plain("network_namespace"),
+            FactKind::Network => plain("network"),
             FactKind::IpcSize => plain("ipc_size"),
             FactKind::IpcMode => plain("ipc_mode"),
             FactKind::File => plain("file"),

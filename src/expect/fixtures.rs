@@ -51,6 +51,9 @@ fn view() -> View {
         interfaces: [("lo".to_owned(), interface("loopback", "up", "127.0.0.1/8"))].into(),
         routes: BTreeSet::new(),
         listening: BTreeSet::new(),
+        neighbours: BTreeSet::new(),
+        forwarding: BTreeSet::new(),
+        firewall: BTreeMap::new(),
         network_namespaces: BTreeMap::new(),
         ipc: Ipc::default(),
         files: BTreeMap::new(),
@@ -99,6 +102,7 @@ pub fn baseline() -> Observation {
         }),
         machine: Some(Machine {
             view: view(),
+            networks: BTreeMap::new(),
             processes: words("sh"),
         }),
         exit: None,

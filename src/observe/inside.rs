@@ -1,10 +1,10 @@
 //! The observer: a short-lived process that joins namespaces and tells what
 //! they show to one inside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -18,14 +18,14 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, pipe2};
 use serde::{Deserialize, Serialize};
 
-use super::files;
-use super::ipc;
-use super::network::{self, Network};
 use super::proc::{Namespace, ProcDir, read_at, visible};
-use crate::state::facts::{self, Ipc, NamespaceKind};
+use super::{files, ipc, mounts, network};
+use crate::state::facts::{self, Ipc, NamespaceKind, Network};
 
 /// The most that the observer may tell.
 const TELL_LIMIT: u64 = 32 << 20;
+/// How many named network namespaces are looked into.
+const NETWORKS: usize = 64;
 /// How long the observer may take before it is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -57,6 +57,8 @@ pub struct Seen {
     /// Host name and domain name.
     pub uts: BTreeMap<u64, (String, String)>,
     pub net: BTreeMap<u64, Network>,
+    /// The address families that are forwarded there.
+    pub forwarding: BTreeMap<u64, BTreeSet<String>>,
     pub ipc: BTreeMap<u64, Ipc>,
     pub mountinfo: Option<String>,
     pub files: BTreeMap<String, facts::File>,
@@ -175,6 +177,7 @@ fn see(request: &Request<'_>) -> Result<Seen> {
     }
 
     let mut seen = Seen::default();
+    let mut named = Vec::new();
     if let Some(mnt) = request.mnt {
         let joined = match mnt.id.0 == own_mnt {
             true => Ok(()),
@@ -184,6 +187,7 @@ fn see(request: &Request<'_>) -> Result<Seen> {
             joined?;
             let text = read_at(procfs.as_fd(), "self/mountinfo")
                 .map_err(|errno| anyhow!("open(\"/proc/self/mountinfo\"): {errno}"))?;
+            named = named_networks(&text, procfs.as_fd());
             seen.mountinfo = Some(text);
             if !request.files.is_empty() {
                 let root = files::root_at(procfs.as_fd(), "/")
@@ -203,6 +207,17 @@ fn see(request: &Request<'_>) -> Result<Seen> {
         enter(namespace, own_net, CloneFlags::CLONE_NEWNET, "net")?;
         seen.net
             .insert(namespace.id.0, network::read(procfs.as_fd())?);
+        let forwarding = network::forwarding(procfs.as_fd());
+        seen.forwarding.insert(namespace.id.0, forwarding);
+    }
+    for namespace in named {
+        // One that another user namespace owns is closed, and is left out.
+        if !seen.net.contains_key(&namespace.id.0)
+            && setns(&namespace.fd, CloneFlags::CLONE_NEWNET).is_ok()
+        {
+            seen.net
+                .insert(namespace.id.0, network::read(procfs.as_fd())?);
+        }
     }
     for namespace in own_first(&request.ipc, own_ipc) {
         enter(namespace, own_ipc, CloneFlags::CLONE_NEWIPC, "ipc")?;
@@ -227,6 +242,27 @@ fn see(request: &Request<'_>) -> Result<Seen> {
         }
     }
     Ok(seen)
+}
+
+/// The network namespaces that have a name in the mount namespace that the
+/// observer is in. What lies over a mount in the meantime is not opened.
+fn named_networks(mountinfo: &str, procfs: BorrowedFd<'_>) -> Vec<Namespace> {
+    let open = |point: &str| -> Option<Namespace> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let path = nix::fcntl::open(point, flags, Mode::empty()).ok()?;
+        let kind = nix::sys::statfs::fstatfs(&path).ok()?.filesystem_type();
+        if kind != nix::sys::statfs::NSFS_MAGIC {
+            return None;
+        }
+        let again = format!("self/fd/{}", path.as_raw_fd());
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let fd = nix::fcntl::openat(procfs, again.as_str(), flags, Mode::empty()).ok()?;
+        Namespace::from_fd(fd).ok()
+    };
+    mounts::network_namespaces(&mounts::parse(mountinfo))
+        .take(NETWORKS)
+        .filter_map(|(point, _)| open(point))
+        .collect()
 }
 
 /// Each namespace once, the observer's own first: it can leave that one, but

@@ -16,6 +16,7 @@ mod inside;
 mod ipc;
 mod mounts;
 mod network;
+mod nftables;
 mod proc;
 mod processes;
 mod sockets;
@@ -28,7 +29,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Result, anyhow};
 
-use crate::state::facts::{Machine, NamespaceId, NamespaceKind, Observation, Process, View};
+use crate::state::facts::{
+    Machine, NamespaceId, NamespaceKind, Network, Observation, Process, View,
+};
 use inside::{Request, Seen};
 pub use proc::visible;
 use proc::{Namespace, ProcDir};
@@ -380,13 +383,27 @@ fn ask_machine<'a>(request: &mut Request<'a>, handles: &'a Handles, frame: &'a F
 fn finish_machine(seen: &mut Seen, handles: &Handles, frame: &Frame) -> Result<Machine> {
     let text = seen.mountinfo.take().unwrap_or_default();
     let mounts = mounts::table(&mounts::parse(&text), frame);
+    let named = mounts.network_namespaces.iter();
+    let networks = named
+        .filter_map(|(name, id)| Some((name.clone(), without_untouched(seen.net.get(&id.0)?))))
+        .collect();
     Ok(Machine {
         view: View {
             files: std::mem::take(&mut seen.files),
             ..view(seen, mounts, &handles.uts, &handles.net, &handles.ipc)?
         },
+        networks,
         processes: Vec::new(),
     })
+}
+
+/// A network without the `lo` that the kernel makes, as long as it is as made.
+fn without_untouched(network: &Network) -> Network {
+    let mut network = network.clone();
+    network
+        .interfaces
+        .retain(|name, lo| name != "lo" || lo.state != "down" || !lo.addresses.is_empty());
+    network
 }
 
 fn view(
@@ -407,6 +424,9 @@ fn view(
         interfaces: network.interfaces,
         routes: network.routes,
         listening: network.listening,
+        neighbours: network.neighbours,
+        forwarding: seen.forwarding.get(&net.id.0).cloned().unwrap_or_default(),
+        firewall: network.firewall,
         network_namespaces: mounts.network_namespaces,
         ipc: seen.ipc.get(&ipc.id.0).cloned().ok_or_else(missing)?,
         files: BTreeMap::new(),

@@ -168,12 +168,21 @@ pub fn table(lines: &[Line], frame: &Frame) -> Table {
             mount.propagation = Some(line.propagation.clone());
         }
         table.mounts.insert(key, mount);
-        if let (Some(("net", id)), Some(name)) = (line.namespace(), netns_name(&line.point)) {
-            table.network_namespaces.insert(name.into(), id);
-        }
+    }
+    for (point, id) in network_namespaces(lines) {
+        let name = netns_name(point).unwrap_or_default();
+        table.network_namespaces.insert(name.into(), id);
     }
     table.propagation = usual;
     table
+}
+
+/// The mount points that name a network namespace, as ip-netns(8) does.
+pub fn network_namespaces(lines: &[Line]) -> impl Iterator<Item = (&str, NamespaceId)> {
+    lines.iter().filter_map(|line| match line.namespace() {
+        Some(("net", id)) if netns_name(&line.point).is_some() => Some((line.point.as_str(), id)),
+        _ => None,
+    })
 }
 
 /// The name that ip-netns(8) gives to a namespace mounted there.

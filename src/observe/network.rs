@@ -1,5 +1,5 @@
-//! Interfaces, addresses and routes of the network namespace that the caller
-//! is in, through netlink. See rtnetlink(7).
+//! Interfaces, addresses, routes, neighbours and packet filter of the network
+//! namespace that the caller is in, through netlink. See rtnetlink(7).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,27 +14,21 @@ use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
     LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType,
     RouteVia,
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use serde::{Deserialize, Serialize};
 
-use super::proc::{READ_LIMIT, visible};
-use super::sockets;
-use crate::state::facts::{Interface, Peer};
+use super::proc::{READ_LIMIT, read_at, visible};
+use super::{nftables, sockets};
+use crate::state::facts::{Interface, Network, Peer};
 
 /// Routing table `main` of ip-route(8).
 const MAIN_TABLE: u32 = 254;
-
-/// What a network namespace shows.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Network {
-    pub interfaces: BTreeMap<String, Interface>,
-    pub routes: BTreeSet<String>,
-    pub listening: BTreeSet<String>,
-}
 
 /// Reads the network namespace that the caller is in. `procfs` is a /proc in
 /// which the caller itself shows.
@@ -44,7 +38,8 @@ pub fn read(procfs: BorrowedFd<'_>) -> Result<Network> {
     request
         .attributes
         .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    let (mut links, mut addresses, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut links, mut addresses) = (Vec::new(), Vec::new());
+    let (mut routes, mut neighbours) = (Vec::new(), Vec::new());
     netlink.dump(RouteNetlinkMessage::GetLink(request), |reply| {
         if let RouteNetlinkMessage::NewLink(link) = reply {
             links.push(link);
@@ -60,6 +55,12 @@ pub fn read(procfs: BorrowedFd<'_>) -> Result<Network> {
     netlink.dump(request, |reply| {
         if let RouteNetlinkMessage::NewRoute(route) = reply {
             routes.push(route);
+        }
+    })?;
+    let request = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+    netlink.dump(request, |reply| {
+        if let RouteNetlinkMessage::NewNeighbour(neighbour) = reply {
+            neighbours.push(neighbour);
         }
     })?;
 
@@ -87,7 +88,52 @@ pub fn read(procfs: BorrowedFd<'_>) -> Result<Network> {
             .flat_map(|route| route_text(route, &names))
             .collect(),
         listening: sockets::listening(procfs, &names),
+        neighbours: neighbours
+            .iter()
+            .flat_map(|neighbour| neighbour_text(neighbour, &names))
+            .collect(),
+        firewall: nftables::read()?,
     })
+}
+
+/// The address families that this network namespace forwards; `procfs` is any
+/// proc file system, whose `sys/net` is that of whoever opens it.
+pub fn forwarding(procfs: BorrowedFd<'_>) -> BTreeSet<String> {
+    [
+        ("ipv4", "sys/net/ipv4/ip_forward"),
+        ("ipv6", "sys/net/ipv6/conf/all/forwarding"),
+    ]
+    .into_iter()
+    .filter(|(_, file)| read_at(procfs, file).is_ok_and(|text| text.trim() != "0"))
+    .map(|(family, _)| family.to_owned())
+    .collect()
+}
+
+/// `10.0.0.2 dev eth0`, of a neighbour whose link-layer address is known. How
+/// long ago it was heard of is left out, as are link-local ones.
+fn neighbour_text(neighbour: &NeighbourMessage, names: &BTreeMap<u32, String>) -> Option<String> {
+    if matches!(
+        neighbour.header.state,
+        NeighbourState::None
+            | NeighbourState::Incomplete
+            | NeighbourState::Failed
+            | NeighbourState::Noarp
+    ) {
+        return None;
+    }
+    let ip = neighbour
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => Some(IpAddr::V4(*ip)),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(ip)) => Some(IpAddr::V6(*ip)),
+            _ => None,
+        })?;
+    if ip.is_multicast() || matches!(ip, IpAddr::V6(ip) if link_local(ip)) {
+        return None;
+    }
+    let device = names.get(&neighbour.header.ifindex)?;
+    Some(format!("{ip} dev {device}"))
 }
 
 /// A netlink socket in the namespace where it was opened.

@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
 use super::*;
-use crate::state::facts::{Id, UnmappedId};
+use crate::state::facts::{Chain, Id, UnmappedId};
 
 const EVERYTHING: CloneFlags = CloneFlags::CLONE_NEWUSER
     .union(CloneFlags::CLONE_NEWNS)
@@ -383,6 +383,164 @@ fn named_network_namespaces_and_a_peer_elsewhere_are_told() {
         (None, "elsewhere")
     );
     assert!(!seen.view.interfaces.contains_key("eth1"));
+}
+
+/// Two network namespaces with names, a pair between them, and a packet each way.
+const RED_AND_BLUE: &str = "PATH=$PATH:/usr/sbin:/sbin
+     mount -t tmpfs run /run
+     ip netns add red; ip netns add blue
+     ip link add name east netns red type veth peer name west netns blue
+     ip -n red address add 10.9.0.1/24 dev east; ip -n red link set east up
+     ip -n blue address add 10.9.0.2/24 dev west; ip -n blue link set west up
+     ip netns exec red ping -q -c 1 -W 5 10.9.0.2 >/dev/null";
+
+#[test]
+fn what_a_named_network_namespace_holds_is_told_of_the_machine() {
+    if !has("ip") || !has("ping") {
+        return;
+    }
+    let Some(scene) = Scene::play(EVERYTHING, RED_AND_BLUE) else {
+        return;
+    };
+    let handles = Handles::of(scene.pid()).unwrap();
+    let seen = machine(&handles, &Frame::host()).unwrap();
+    assert_eq!(
+        seen.networks.keys().collect::<Vec<_>>(),
+        ["blue", "red"],
+        "{:?}",
+        seen.networks
+    );
+    let red = &seen.networks["red"];
+    // The untouched lo is not worth a line.
+    assert_eq!(red.interfaces.keys().collect::<Vec<_>>(), ["east"]);
+    assert_eq!(red.interfaces["east"].addresses, set(["10.9.0.1/24"]));
+    assert_eq!(red.routes.len(), 1);
+    assert_eq!(red.neighbours, set(["10.9.0.2 dev east"]));
+    let blue = &seen.networks["blue"];
+    assert_eq!(blue.neighbours, set(["10.9.0.1 dev west"]));
+    assert_eq!(blue.firewall, BTreeMap::new());
+    assert_eq!(seen.view.neighbours, set([]));
+}
+
+#[test]
+fn forwarding_is_told_of_the_namespace_that_is_looked_at() {
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "mount --make-rprivate /; echo 1 >/proc/sys/net/ipv4/ip_forward",
+    ) else {
+        return;
+    };
+    assert!(scene.look().view.forwarding.contains("ipv4"));
+    let Some(scene) = Scene::play(EVERYTHING, "echo 0 >/proc/sys/net/ipv4/ip_forward") else {
+        return;
+    };
+    assert!(!scene.look().view.forwarding.contains("ipv4"));
+}
+
+/// The rules that a course has, each as nft(8) is given it.
+const RULES: [&str; 22] = [
+    "ip saddr 10.0.0.0/24 oifname \"up\" masquerade",
+    "iifname \"up\" tcp dport 8080 dnat to 10.0.0.2:80",
+    "ip saddr 10.0.0.0/23 snat to 192.0.2.1",
+    "udp dport 53 redirect to :5353",
+    "ct state established,related accept",
+    "ct state invalid drop",
+    "ct status dnat accept",
+    "iif \"lo\" accept",
+    "ip protocol icmp accept",
+    "icmp type echo-request accept",
+    "meta l4proto tcp drop",
+    "meta l4proto { tcp, udp } th dport 53 accept",
+    "tcp dport { 80, 443 } accept",
+    "tcp dport != 22 reject",
+    "udp sport 1-1000 log prefix \"low\" drop",
+    "ip daddr != 10.0.0.0/8 jump other",
+    "ip saddr 10.0.0.1 ip daddr 10.3.2.1 return",
+    "ip saddr & 0.0.0.255 == 0.0.0.1 accept",
+    "iifname \"veth*\" meta mark set 0x5",
+    "tcp flags syn limit rate 3/second accept",
+    "ip ttl 3 counter packets 0 drop",
+    "goto other",
+];
+
+#[test]
+fn the_packet_filter_is_told_in_the_words_of_nft() {
+    if !has("nft") {
+        return;
+    }
+    let mut script = String::from(
+        "PATH=$PATH:/usr/sbin:/sbin
+         nft add table ip filter; nft add chain ip filter other
+         nft add table ip nat
+         nft add chain ip nat post '{ type nat hook postrouting priority 100; }'
+         nft add chain ip filter forward '{ type filter hook forward priority 0; policy drop; }'
+         nft -f - <<'END'\n",
+    );
+    for (number, rule) in RULES.iter().enumerate() {
+        // The two NAT words that are for the way in have a chain there.
+        let chain = match *rule {
+            rule if rule.contains("dnat to") || rule.contains("redirect") => "nat pre",
+            rule if rule.contains("masquerade") || rule.contains("snat to") => "nat post",
+            _ => "filter forward",
+        };
+        let rule = rule.replace("counter packets 0", "counter");
+        if number == 0 {
+            script += "add chain ip nat pre { type nat hook prerouting priority dstnat; }\n";
+        }
+        script += &format!("add rule ip {chain} {rule}\n");
+    }
+    script += "END\n";
+    let Some(scene) = Scene::play(EVERYTHING, &script) else {
+        return;
+    };
+    let firewall = scene.look().view.firewall;
+    let of = |key: &str| firewall[key].rules.clone();
+    let told: BTreeSet<String> = [of("ip nat pre"), of("ip nat post"), of("ip filter forward")]
+        .concat()
+        .into_iter()
+        .collect();
+    assert_eq!(told, RULES.map(String::from).into());
+    assert_eq!(
+        of("ip filter forward")[0],
+        "ct state established,related accept"
+    );
+
+    let forward = &firewall["ip filter forward"];
+    let hook = "type filter hook forward priority filter";
+    assert_eq!(forward.hook.as_deref(), Some(hook));
+    assert_eq!(forward.policy.as_deref(), Some("drop"));
+    let hook = "type nat hook postrouting priority srcnat";
+    assert_eq!(firewall["ip nat post"].hook.as_deref(), Some(hook));
+    assert_eq!(firewall["ip filter other"], Chain::default());
+}
+
+#[test]
+fn the_rules_of_iptables_are_told_likewise_and_a_counter_by_whether_it_counted() {
+    if !has("iptables-nft") || !has("ping") {
+        return;
+    }
+    let Some(scene) = Scene::play(
+        EVERYTHING,
+        "PATH=$PATH:/usr/sbin:/sbin
+         mount -t tmpfs run /run; ip link set lo up
+         iptables-nft -t nat -A POSTROUTING -s 10.0.1.0/24 -o up -j MASQUERADE
+         iptables-nft -t nat -A PREROUTING -i up -p tcp --dport 8080 -j DNAT --to 10.0.0.2:80
+         iptables-nft -A INPUT -s 127.0.0.1 -j ACCEPT
+         ping -q -c 1 127.0.0.1 >/dev/null",
+    ) else {
+        return;
+    };
+    let firewall = scene.look().view.firewall;
+    let of = |key: &str| firewall[key].rules.clone();
+    assert_eq!(
+        of("ip nat POSTROUTING"),
+        ["oifname \"up\" ip saddr 10.0.1.0/24 counter packets 0 masquerade"]
+    );
+    assert_eq!(
+        of("ip nat PREROUTING"),
+        ["iifname \"up\" tcp dport 8080 counter packets 0 dnat to 10.0.0.2:80"]
+    );
+    assert_eq!(of("ip filter INPUT"), ["ip saddr 127.0.0.1 counter accept"]);
 }
 
 #[test]

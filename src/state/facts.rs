@@ -173,6 +173,10 @@ pub struct Process {
 pub struct Machine {
     #[serde(flatten)]
     pub view: View,
+    /// What the named network namespaces hold, by name. An `lo` that nobody has
+    /// touched is left out. Whether they forward is not told: a new namespace
+    /// has that from the host's first one, so it differs from host to host.
+    pub networks: BTreeMap<String, Network>,
     /// Names (`comm`) of the processes alive, the sandbox's own init excepted.
     pub processes: Vec<String>,
 }
@@ -195,6 +199,16 @@ pub struct View {
     /// Sockets that wait for whoever comes: `tcp 0.0.0.0:80` (listening),
     /// `udp [::]:53` (without a partner), `packet eth0`, `packet *`.
     pub listening: BTreeSet<String>,
+    /// Those whose link-layer address is known, as ip-neighbour(8) writes them:
+    /// `10.0.0.2 dev eth0`. Packets have passed between the two.
+    pub neighbours: BTreeSet<String>,
+    /// The address families whose packets are passed on from one interface to
+    /// another: `ipv4` (`net.ipv4.ip_forward`), `ipv6`.
+    pub forwarding: BTreeSet<String>,
+    /// The packet filter: the chains of nf_tables, by family, table and name
+    /// (`ip nat postrouting`). Shown to CAP_NET_ADMIN over the namespace only:
+    /// empty where the observer has it not.
+    pub firewall: BTreeMap<String, Chain>,
     /// Named network namespaces (`/run/netns/NAME`). ip-netns(8).
     pub network_namespaces: BTreeMap<String, NamespaceId>,
     pub ipc: Ipc,
@@ -281,6 +295,31 @@ pub struct Cgroup {
     pub path: String,
     /// The limits set there that are not the kernel's defaults, by file.
     pub limits: BTreeMap<String, String>,
+}
+
+/// What a network namespace holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    pub interfaces: BTreeMap<String, Interface>,
+    pub routes: BTreeSet<String>,
+    pub listening: BTreeSet<String>,
+    pub neighbours: BTreeSet<String>,
+    pub firewall: BTreeMap<String, Chain>,
+}
+
+/// A chain of the packet filter. nft(8)
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Chain {
+    /// Where packets enter it: `type nat hook postrouting priority srcnat`;
+    /// a chain without one is only jumped to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
+    /// What becomes of a packet that reaches its end: `accept` or `drop`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// In their order, in nft's words. A counter is told with its zero as long
+    /// as no packet has come by, else without a number.
+    pub rules: Vec<String>,
 }
 
 /// One network interface.

@@ -54,7 +54,14 @@ pub enum FactKind {
     PeerPlace,
     Route,
     Listening,
+    Neighbour,
+    Forwarding,
+    Firewall,
+    FirewallHook,
+    FirewallPolicy,
+    FirewallRules,
     NetworkNamespace,
+    Network,
     SharedMemory,
     Semaphores,
     MessageQueues,
@@ -347,6 +354,9 @@ const PROCESS: &[Field] = &[
     INTERFACES,
     ROUTES,
     LISTENING,
+    NEIGHBOURS,
+    FORWARDING,
+    FIREWALL,
     NETWORK_NAMESPACES,
     IPC_OBJECTS,
     FILES,
@@ -376,7 +386,15 @@ const MACHINE: &[Field] = &[
     INTERFACES,
     ROUTES,
     LISTENING,
+    NEIGHBOURS,
+    FORWARDING,
+    FIREWALL,
     NETWORK_NAMESPACES,
+    Field::new(
+        NETWORKS,
+        Table(FactKind::Network, Entries::Record(NETWORK)),
+        "What the named network namespaces hold; an `lo` that nobody touched is left out.",
+    ),
     IPC_OBJECTS,
     FILES,
     Field::new(
@@ -641,6 +659,53 @@ const LISTENING: Field = Field::new(
 )
 .after(&[NET]);
 
+const NEIGHBOURS: Field = Field::new(
+    "neighbours",
+    Set(FactKind::Neighbour, Text),
+    "Those whose link-layer address is known, as ip-neighbour(8) writes them.",
+)
+.after(&[NET]);
+
+const FORWARDING: Field = Field::new(
+    "forwarding",
+    Set(FactKind::Forwarding, Word(&["ipv4", "ipv6"])),
+    "The address families that are passed on from one interface to another.",
+)
+.after(&[NET]);
+
+const FIREWALL: Field = Field::new(
+    "firewall",
+    Table(FactKind::Firewall, Entries::Record(CHAIN)),
+    "The packet filter's chains, by family, table and name: `ip nat postrouting`.",
+)
+.after(&[NET]);
+
+const CHAIN: &[Field] = &[
+    Field::new(
+        "hook",
+        Leaf(FactKind::FirewallHook, Text),
+        "Where packets enter it: `type nat hook postrouting priority srcnat`.",
+    )
+    .optional(),
+    Field::new(
+        "policy",
+        Leaf(FactKind::FirewallPolicy, Word(&["accept", "drop"])),
+        "What becomes of a packet that reaches its end.",
+    )
+    .optional(),
+    Field::new(
+        "rules",
+        List(FactKind::FirewallRules, Text),
+        "Its rules in their order, as nft(8) writes them; a counter as `counter packets 0` or `counter`.",
+    ),
+];
+
+/// The table of the machine whose entries are networks of their own: what is
+/// in them are facts, and not the entry as a whole.
+const NETWORKS: &str = "networks";
+
+const NETWORK: &[Field] = &[INTERFACES, ROUTES, LISTENING, NEIGHBOURS, FIREWALL];
+
 const NETWORK_NAMESPACES: Field = Field::new(
     "network_namespaces",
     Table(FactKind::NetworkNamespace, Entries::Value(Namespace)),
@@ -786,7 +851,11 @@ impl FactKind {
             Self::PeerInterface | Self::PeerPlace => &["veth(4)", "ip-link(8)"],
             Self::Route => &["ip-route(8)"],
             Self::Listening => &["ss(8)", "ip(7)", "packet(7)"],
-            Self::NetworkNamespace => &["ip-netns(8)", "network_namespaces(7)"],
+            Self::Neighbour => &["ip-neighbour(8)", "arp(7)"],
+            Self::Forwarding => &["ip(7)", "sysctl(8)"],
+            Self::Firewall | Self::FirewallHook => &["nft(8)", "iptables(8)"],
+            Self::FirewallPolicy | Self::FirewallRules => &["nft(8)", "iptables(8)"],
+            Self::NetworkNamespace | Self::Network => &["ip-netns(8)", "network_namespaces(7)"],
             Self::SharedMemory => &["shmget(2)", "sysvipc(7)"],
             Self::Semaphores => &["semget(2)", "sysvipc(7)"],
             Self::MessageQueues => &["msgget(2)", "sysvipc(7)"],
@@ -869,21 +938,33 @@ impl Fact {
         self.path.join(".")
     }
 
-    /// Whether it is of the machine, and not of the process or its exit.
+    /// Whether it is of the machine, and not of the process or its exit, nor
+    /// of a network beside the machine's own.
     pub fn is_machines(&self) -> bool {
-        self.path
-            .first()
-            .is_some_and(|section| section == "machine")
+        self.path.first().is_some_and(|part| part == "machine") && self.network().is_none()
+    }
+
+    /// The named network namespace that it is of.
+    pub fn network(&self) -> Option<&str> {
+        match self.path.as_slice() {
+            [machine, networks, name, _, ..] if machine == "machine" && networks == NETWORKS => {
+                Some(name)
+            }
+            _ => None,
+        }
     }
 
     /// The facts of its own section that it needs.
-    pub fn depends_on(&self) -> impl Iterator<Item = &'static str> {
+    pub fn depends_on(&self) -> Vec<String> {
+        if let Some(name) = self.network() {
+            return vec![format!("machine.network_namespaces.{name}")];
+        }
         let section = format!("{}.", self.path.first().map_or("", String::as_str));
-        self.field
-            .depends_on
-            .iter()
-            .copied()
-            .filter(move |path| path.starts_with(&section))
+        let needs = self.field.depends_on.iter();
+        needs
+            .filter(|path| path.starts_with(&section))
+            .map(|path| (*path).to_owned())
+            .collect()
     }
 }
 
@@ -912,6 +993,12 @@ pub fn facts_in(value: &Value) -> Vec<Fact> {
                         field,
                         entry: None,
                     });
+                }
+                Table(FactKind::Network, Entries::Record(fields)) => {
+                    for (key, value) in value.as_object().into_iter().flatten() {
+                        let path: Vec<String> = path.iter().cloned().chain([key.clone()]).collect();
+                        walk(fields, value, &path, facts);
+                    }
                 }
                 Table(kind, entries) => {
                     for key in value.as_object().into_iter().flat_map(|map| map.keys()) {
@@ -1011,11 +1098,26 @@ mod tests {
             peer: Some(peer),
             ..Interface::default()
         };
+        let chain = Chain {
+            hook: Some("type nat hook postrouting priority srcnat".into()),
+            policy: Some("accept".into()),
+            rules: vec!["masquerade".into()],
+        };
+        let network = Network {
+            interfaces: [(table("lo"), interface.clone())].into(),
+            routes: words(),
+            listening: words(),
+            neighbours: words(),
+            firewall: [(table("ip nat post"), chain.clone())].into(),
+        };
         let view = || View {
             mounts: [(table("/"), mount.clone())].into(),
             interfaces: [(table("lo"), interface.clone())].into(),
             routes: words(),
             listening: words(),
+            neighbours: words(),
+            forwarding: words(),
+            firewall: [(table("ip nat post"), chain.clone())].into(),
             network_namespaces: [(table("blue"), namespace)].into(),
             files: [(table("/upper"), file.clone())].into(),
             ipc: Ipc {
@@ -1051,6 +1153,7 @@ mod tests {
             }),
             machine: Some(Machine {
                 view: view(),
+                networks: [(table("blue"), network)].into(),
                 processes: vec!["sh".into()],
             }),
             exit: Some(Exit {
@@ -1161,6 +1264,13 @@ mod tests {
             for interface in view.interfaces.values_mut() {
                 *interface = Interface::default();
             }
+            for chain in view.firewall.values_mut() {
+                *chain = Chain::default();
+            }
+        }
+        for network in filled.machine.as_mut().unwrap().networks.values_mut() {
+            network.interfaces = [(String::from("lo"), Interface::default())].into();
+            network.firewall = [(String::from("key"), Chain::default())].into();
         }
         let mut left = BTreeSet::new();
         paths(

@@ -12,7 +12,8 @@ use crate::expect::Texts;
 use crate::observe::{Frame, process};
 use crate::state::difference;
 use crate::state::facts::{
-    Cgroup, Id, Ids, Interface, IpcObject, Mount, NamespaceId, NamespaceKind, Process, UnmappedId,
+    Cgroup, Chain, Id, Ids, Interface, IpcObject, Mount, NamespaceId, NamespaceKind, Process,
+    UnmappedId,
 };
 use crate::state::symbols::Symbols;
 
@@ -532,10 +533,23 @@ fn network<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a>
     });
     section.set("route", &mine.routes, &other.routes);
     section.set("listening", &mine.listening, &other.listening);
+    section.set("neighbour", &mine.neighbours, &other.neighbours);
+    section.set("forwarding", &mine.forwarding, &other.forwarding);
+    section.table(&mine.firewall, &other.firewall, |entry| chain(entry, texts));
     section.table(&mine.network_namespaces, &other.network_namespaces, |_| {
         say(texts, "network_namespace", &[])
     });
     section
+}
+
+fn chain(chain: &Chain, texts: &Texts) -> String {
+    let mut parts: Vec<String> = chain.hook.iter().cloned().collect();
+    parts.extend(chain.policy.iter().map(|policy| format!("policy {policy}")));
+    match chain.rules.is_empty() {
+        true => parts.push(say(texts, "chain_empty", &[])),
+        false => parts.extend(chain.rules.iter().cloned()),
+    }
+    say(texts, "chain", &[("rules", &parts.join("; "))])
 }
 
 fn interface(interface: &Interface, texts: &Texts) -> String {
