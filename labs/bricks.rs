@@ -7,6 +7,7 @@
 //! ```text
 //! hostname    01  a UTS namespace and a name in it
 //! namespaces  02  all eight types: make, join, keep; id maps, mounts, /proc
+//! network     03  namespaces with names, and by netlink what connects them
 //! cgroups     04  v1 and v2: make, limit, enter, count; BPF for what has no file
 //! capabilities  05  the five sets, file capabilities, a seccomp filter
 //! root        06  build a root, enter it; binds, masks, /dev, /proc, id maps
@@ -25,6 +26,9 @@ pub mod hostname;
 
 #[path = "02-namespaces/brick/mod.rs"]
 pub mod namespaces;
+
+#[path = "03-network/brick/mod.rs"]
+pub mod network;
 
 #[path = "04-cgroups/brick/mod.rs"]
 pub mod cgroups;

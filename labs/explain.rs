@@ -105,6 +105,52 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
     }
     let name = call.split('(').next().unwrap_or(call);
     match (name, errno) {
+        (
+            "mkdir" | "open" | "unlink" | "umount2" | "mount",
+            Errno::EACCES | Errno::EROFS | Errno::EPERM,
+        ) if call.contains("/run/netns") => {
+            "/run belongs to the machine's root; be root, or in a mount namespace of your own \
+             `mount -t tmpfs tmpfs /run` first"
+        }
+        ("open", Errno::EEXIST) if call.contains("/run/netns") => {
+            "there is a namespace of that name; `delete` it first, or choose another"
+        }
+        ("open" | "umount2" | "unlink", Errno::ENOENT) if call.contains("/run/netns") => {
+            "no namespace has that name; `list` shows those that there are"
+        }
+        ("open", Errno::EINVAL) if call.contains("/run/netns") => {
+            "a file with nothing mounted on it, so no namespace; `delete` it"
+        }
+        ("mount", Errno::EPERM) if call.contains("\"sysfs\"") => {
+            "a new /sys takes CAP_SYS_ADMIN over the network that it is to show, and an old one with \
+             nothing mounted over it"
+        }
+        ("if_nametoindex", _) => {
+            "no such interface in this network namespace; `ip link` shows those that there are"
+        }
+        ("sendto", Errno::EINVAL | Errno::EOPNOTSUPP) if call.contains("IFLA_NET_NS_FD") => {
+            "the kernel moves no interface that is part of its namespace: each has an `lo` of its \
+             own, so bring up that one; a bridge cannot go either"
+        }
+        ("sendto", Errno::EPERM) => {
+            "this needs CAP_NET_ADMIN in the user namespace that owns this network; run it as \
+             root, or in a network namespace of your own"
+        }
+        ("sendto", Errno::EEXIST) => {
+            "it is there already; an interface has its name alone, and an address and a route come \
+             once"
+        }
+        ("sendto", Errno::EOPNOTSUPP) => {
+            "this kernel has no such kind of interface; load its module (`modprobe veth bridge`)"
+        }
+        ("sendto", Errno::ENETUNREACH) => {
+            "the router is in no network that is reached directly; the interface needs its address \
+             and has to be up first"
+        }
+        ("sendto", Errno::EINVAL) if call.contains("RTM_NEWROUTE") => {
+            "of a network all bits after its length are 0: 10.1.0.0/24, not 10.1.0.1/24"
+        }
+        ("sendto", Errno::EBUSY) => "an interface gets another name only while it is down",
         ("unshare" | "clone3", Errno::EPERM) if call.contains("CLONE_NEWUSER") => {
             "this machine lets you make no user namespace; see `sysctl user.max_user_namespaces \
              kernel.unprivileged_userns_clone`, or run as root"

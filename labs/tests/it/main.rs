@@ -10,6 +10,7 @@
 mod binaries;
 mod capabilities;
 mod chroot;
+mod network;
 mod peers;
 mod support;
 mod transcript;

@@ -10,11 +10,13 @@ use crate::transcript::{Outcome, blocks};
 const PROGRAMS: &[&str] = &[
     "unshare-hostname",
     "namespaces",
+    "ip-netns",
     "cgroup-vfs",
     "reducecap",
     "mini-chroot",
     "union-fs",
 ];
+const PROGRAMS: &[&str] = &["unshare-hostname", "namespaces", "ip-netns", "reducecap"];
 
 /// The labs' programs in a folder that any user may read.
 fn programs(name: &str) -> PathBuf {
