@@ -125,9 +125,6 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
             "a new /sys takes CAP_SYS_ADMIN over the network that it is to show, and an old one with \
              nothing mounted over it"
         }
-        ("if_nametoindex", _) => {
-            "no such interface in this network namespace; `ip link` shows those that there are"
-        }
         ("sendto", Errno::EINVAL | Errno::EOPNOTSUPP) if call.contains("IFLA_NET_NS_FD") => {
             "the kernel moves no interface that is part of its namespace: each has an `lo` of its \
              own, so bring up that one; a bridge cannot go either"

@@ -16,7 +16,6 @@ const PROGRAMS: &[&str] = &[
     "mini-chroot",
     "union-fs",
 ];
-const PROGRAMS: &[&str] = &["unshare-hostname", "namespaces", "ip-netns", "reducecap"];
 
 /// The labs' programs in a folder that any user may read.
 fn programs(name: &str) -> PathBuf {

@@ -1,0 +1,3 @@
+for name in red green blue; do
+    ip netns add $name
+done
