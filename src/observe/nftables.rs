@@ -33,6 +33,7 @@ const IPV6: u8 = 10;
 pub fn read() -> Result<BTreeMap<String, Chain>> {
     let mut chains = BTreeMap::new();
     for message in &dump(GET_CHAIN, 0, &[])? {
+        // NFTA_CHAIN_TABLE 1, NAME 3, HOOK 4, POLICY 5, TYPE 7.
         let attributes = message.attributes();
         let hook = attributes.nested(4);
         let is_base = hook.get(1).is_some();
@@ -50,6 +51,7 @@ pub fn read() -> Result<BTreeMap<String, Chain>> {
         return Ok(chains);
     }
     for message in dump(GET_RULE, 0, &[])? {
+        // NFTA_RULE_TABLE 1, CHAIN 2, EXPRESSIONS 4: a list of name and data.
         let attributes = message.attributes();
         let key = message.key(&attributes.text(1), &attributes.text(2));
         if let Some(chain) = chains.get_mut(&key) {
@@ -65,6 +67,7 @@ pub fn read() -> Result<BTreeMap<String, Chain>> {
 }
 
 fn hook_text(family: u8, chain: &Attributes<'_>, hook: &Attributes<'_>) -> String {
+    // NFTA_HOOK_HOOKNUM 1, PRIORITY 2, DEV 3.
     let number = hook.number(1).unwrap_or_default();
     let names: &[&str] = match family {
         ARP => &["input", "output"],
@@ -84,6 +87,7 @@ fn hook_text(family: u8, chain: &Attributes<'_>, hook: &Attributes<'_>) -> Strin
         None => String::new(),
     };
     let priority = hook.number(2).unwrap_or_default() as i32;
+    // The names that nft(8) gives to the usual ones, whichever was written.
     let priority = match (family, priority) {
         (BRIDGE | ARP | NETDEV, other) => other.to_string(),
         (_, -300) => "raw".into(),
@@ -131,6 +135,7 @@ fn dump(kind: u16, family: u8, names: &[&str]) -> Result<Vec<Message>> {
         return Ok(Vec::new());
     };
     socket.bind_auto().context("bind(NETLINK_NETFILTER)")?;
+    // struct nfgenmsg, then the names; family 0 asks for those of all.
     let mut body = vec![family, 0, 0, 0];
     for (kind, name) in (1u16..).zip(names) {
         let length = 4 + name.len() + 1;
@@ -166,6 +171,7 @@ fn dump(kind: u16, family: u8, names: &[&str]) -> Result<Vec<Message>> {
         }
         let mut rest = &buffer[..size.min(buffer.len())];
         while let Some(header) = rest.get(..16) {
+            // struct nlmsghdr: length, type, and three fields that say nothing here.
             let length = number_ne(&header[..4]) as usize;
             let kind = u16::from_ne_bytes([header[4], header[5]]);
             let Some(message) = rest.get(16..length) else {
@@ -300,6 +306,8 @@ struct Phrases {
     registers: BTreeMap<u64, Register>,
     /// Phrases; a test that a later one repeats in its own words is taken out.
     words: Vec<Option<String>>,
+    /// The protocols that tests have settled so far, each with the phrase that
+    /// says so: `tcp dport` needs no `meta l4proto tcp` before it.
     transport: Option<(u8, usize)>,
     network: Option<(u8, usize)>,
 }
@@ -325,9 +333,12 @@ impl Phrases {
         self.words.push(Some(words.into()));
     }
 
+    /// Takes up one expression. The numbers of its attributes are those of its
+    /// own enumeration, `NFTA_NAME_…`; an unknown expression is told by its name.
     fn add(&mut self, name: &str, data: &Attributes<'_>) {
         match name {
             "meta" | "ct" | "payload" => self.load_or_set(name, data),
+            // DREG 1, DATA 2: a value for a register, or a verdict (2 in the data).
             "immediate" => {
                 let value = data.nested(2);
                 match value.get(2) {
@@ -338,6 +349,7 @@ impl Phrases {
                     }
                 }
             }
+            // SREG 1, DREG 2, MASK 4.
             "bitwise" => {
                 let source = data.number(1).and_then(|at| self.registers.get(&at));
                 if let Some(Register::Field {
@@ -357,6 +369,7 @@ impl Phrases {
                 }
             }
             "cmp" => self.compare(data),
+            // SREG 1, OP 2, FROM_DATA 3, TO_DATA 4.
             "range" => {
                 let (from, to) = (data.data(3), data.data(4));
                 let negated = data.number(2) == Some(1);
@@ -366,6 +379,7 @@ impl Phrases {
                     self.say(format!("{name} {not}{from}-{to}"));
                 }
             }
+            // SET 1, SREG 2, FLAGS 5: 1 is "not in it".
             "lookup" => {
                 let not = if data.number(5) == Some(1) { "!= " } else { "" };
                 if let Some(Register::Field { name, form, .. }) = self.register(data, 2) {
@@ -378,6 +392,7 @@ impl Phrases {
                 Some(0) => self.say("counter packets 0"),
                 _ => self.say("counter"),
             },
+            // TYPE 1, FAMILY 2, registers: ADDR_MIN 3, MAX 4, PROTO_MIN 5, MAX 6.
             "nat" => {
                 let action = if data.number(1) == Some(1) {
                     "dnat"
@@ -392,6 +407,7 @@ impl Phrases {
                 let to = self.address_and_port(data, [3, 4], [5, 6]);
                 self.say(format!("{action}{family}{to}"));
             }
+            // PROTO_MIN 2, MAX 3; there is no address to say.
             "masq" => {
                 let to = self.address_and_port(data, [0, 0], [2, 3]);
                 self.say(format!("masquerade{to}"));
@@ -408,6 +424,7 @@ impl Phrases {
                 Some(_) => self.say(format!("log prefix \"{}\"", data.text(2))),
                 None => self.say("log"),
             },
+            // RATE 1, UNIT 2 in seconds, TYPE 4: packets or bytes.
             "limit" => {
                 let unit = match data.number(2) {
                     Some(1) => "second",
@@ -497,6 +514,9 @@ impl Phrases {
         );
     }
 
+    /// A field of the packet: BASE 2 (link, network or transport header), OFFSET
+    /// 3 and LEN 4 in bytes. Which field that is depends on the protocol, which
+    /// the rule has tested before, or which the table's family implies.
     fn payload(&mut self, data: &Attributes<'_>) -> (String, Form, Option<usize>) {
         let [base, offset, length] = [2, 3, 4].map(|kind| data.number(kind).unwrap_or_default());
         let protocol = self.network.map(|(protocol, _)| protocol);
@@ -518,6 +538,7 @@ impl Phrases {
             (0, 0, 6) => whole("ether daddr", Form::Mac),
             (0, 6, 6) => whole("ether saddr", Form::Mac),
             (0, 12, 2) => whole("ether type", Form::EtherType),
+            // Fewer bytes than the field has are a prefix, and need no mask.
             (1, 12 | 16, 1..=4) if network == Some("ip") => {
                 let name = if offset == 12 { "ip saddr" } else { "ip daddr" };
                 let part = (length < 4).then_some(length as usize);
@@ -582,6 +603,7 @@ impl Phrases {
         found
     }
 
+    /// SREG 1, OP 2, DATA 3, against what was loaded, and masked, before.
     fn compare(&mut self, data: &Attributes<'_>) {
         let Some(Register::Field {
             name,
@@ -628,6 +650,7 @@ impl Phrases {
         if name == "meta iiftype" {
             return;
         }
+        // `>= a` and `<= b`, one after the other, are how a range is kept.
         if let (Some(3), Some(Some(last))) = (data.number(2), self.words.last_mut())
             && let Some(from) = last.strip_prefix(&format!("{name} >= "))
         {
@@ -682,6 +705,7 @@ impl Phrases {
     }
 }
 
+/// `enum nft_meta_keys`: what the kernel knows of a packet besides its bytes.
 fn meta(key: u64) -> (String, Form, Option<usize>) {
     let (name, form) = match key {
         0 => ("meta length", Form::Host),
@@ -706,6 +730,7 @@ fn meta(key: u64) -> (String, Form, Option<usize>) {
     (name.to_owned(), form, None)
 }
 
+/// `enum nft_ct_keys`: of the connection that it belongs to.
 fn conntrack(key: u64) -> (String, Form, Option<usize>) {
     let (name, form) = match key {
         0 => ("ct state", Form::State),
@@ -718,6 +743,7 @@ fn conntrack(key: u64) -> (String, Form, Option<usize>) {
     (name.to_owned(), form, None)
 }
 
+// Bits of the kernel, in the words of nft(8).
 const STATES: &[(u32, &str)] = &[
     (1, "invalid"),
     (2, "established"),
@@ -761,6 +787,7 @@ fn bits(number: u32, names: &[(u32, &str)]) -> String {
     }
 }
 
+/// A value as nft(8) writes it for that kind of field.
 fn value_text(form: Form, bytes: &[u8]) -> String {
     let padded = |length: usize| {
         let mut all = bytes.to_vec();
@@ -838,6 +865,8 @@ fn prefix_length(mask: &[u8]) -> Option<u32> {
     (is_prefix && length > 0).then_some(length)
 }
 
+/// NFTA_VERDICT_CODE 1: 0 and above netfilter's, below it those of nf_tables;
+/// CHAIN 2, where to.
 fn verdict(attributes: &Attributes<'_>) -> String {
     let code = attributes.number(1).unwrap_or_default() as u32 as i32;
     let chain = attributes.text(2);

@@ -6,13 +6,10 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-#[allow(unused_imports)]
 use nix::mount::{MsFlags, mount};
-#[allow(unused_imports)]
 use nix::sched::{CloneFlags, setns, unshare};
 
 /// What nix takes where mount(2) takes a null pointer.
-#[allow(dead_code)]
 const NONE: Option<&str> = None;
 
 const DIRECTORY: &str = "/run/netns";
@@ -26,10 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A mount needs a file to cover.
     File::create("/run/netns/blue")?;
-    let _home = File::open("/proc/self/ns/net")?;
+    let home = File::open("/proc/self/ns/net")?;
 
     // TODO: go into a new network namespace, mount its file on the name, and
-    // come back to where `_home` is.
+    // come back to where `home` is.
 
     Err(Command::new(program).args(rest).exec().into())
 }

@@ -3,7 +3,6 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-#[allow(unused_imports)]
 use std::fs::File;
 use std::io;
 use std::mem::size_of;
@@ -14,7 +13,6 @@ use std::process::Command;
 use nix::errno::Errno;
 
 /// Attribute of a link, from <linux/if_link.h>.
-#[allow(dead_code)]
 const IFLA_NET_NS_FD: u16 = 28;
 
 /// The message: three headers, each of which says what follows it.

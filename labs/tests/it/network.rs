@@ -276,7 +276,7 @@ fn wrong_use_is_told_in_one_line_with_the_remedy() {
             "mkdir /run/netns; touch /run/netns/x; ip-netns exec x true",
             "nothing mounted on it",
         ),
-        ("ip-netns set nothing --up", "`ip link` shows"),
+        ("ip-netns set nothing --up", "`ip link` lists"),
         (
             "ip-netns route default --via 10.0.0.1",
             "has to be up first",
