@@ -5,6 +5,7 @@
 //! the small binary that shows it; this file only puts them on one shelf:
 //!
 //! ```text
+//! hypervisor  00  one command as a process, in a container, on a machine
 //! hostname    01  a UTS namespace and a name in it
 //! namespaces  02  all eight types: make, join, keep; id maps, mounts, /proc
 //! network     03  namespaces with names, and by netlink what connects them
@@ -20,6 +21,9 @@
 
 pub mod command;
 pub mod explain;
+
+#[path = "00-hypervisor/brick/mod.rs"]
+pub mod hypervisor;
 
 #[path = "01-hostname/hostname.rs"]
 pub mod hostname;

@@ -10,6 +10,7 @@
 mod binaries;
 mod capabilities;
 mod chroot;
+mod hypervisor;
 mod network;
 mod peers;
 mod support;

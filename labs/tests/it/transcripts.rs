@@ -8,6 +8,7 @@ use crate::transcript::{Outcome, blocks};
 
 /// What the chapters' console blocks may call.
 const PROGRAMS: &[&str] = &[
+    "side-by-side",
     "unshare-hostname",
     "namespaces",
     "ip-netns",
