@@ -357,10 +357,10 @@ fn getpcaps_and_pscap_tell_of_a_process_what_the_table_tells() {
 fn from_a_file(prepare: &str, start: &str) -> Value {
     let payload = Payload::start(&format!(
         "exec unshare -Urm sh -euc '
-            mount -t tmpfs tmpfs /mnt
-            cp $(command -v sleep) /mnt/sleep
+            mount -t tmpfs tmpfs /run
+            cp $(command -v sleep) /run/sleep
             {prepare}
-            exec {start} /mnt/sleep 3600'"
+            exec {start} /run/sleep 3600'"
     ));
     inspect(payload.pid)
 }
@@ -370,8 +370,8 @@ fn file_capabilities_of_setcap_and_of_reducecap_give_the_same() {
     if !peers(&["setcap", "getcap", "setpriv", "unshare"]) {
         return;
     }
-    let ours = "reducecap --file /mnt/sleep --set-file net_bind_service,net_raw=ep >/dev/null";
-    let theirs = "setcap cap_net_bind_service,cap_net_raw=ep /mnt/sleep";
+    let ours = "reducecap --file /run/sleep --set-file net_bind_service,net_raw=ep >/dev/null";
+    let theirs = "setcap cap_net_bind_service,cap_net_raw=ep /run/sleep";
     let expected = from_a_file(theirs, "setpriv --securebits=+noroot,+noroot_locked");
     assert_eq!(
         expected["executable_capabilities"],
@@ -400,32 +400,32 @@ fn getcap_reads_what_reducecap_writes_and_the_other_way_round() {
     }
     let told = printed(
         "exec unshare -Urm sh -euc '
-            mount -t tmpfs tmpfs /mnt
-            : >/mnt/file
-            reducecap --file /mnt/file
+            mount -t tmpfs tmpfs /run
+            : >/run/file
+            reducecap --file /run/file
             for caps in net_raw=ep net_bind_service,bpf=ip chown=ei; do
-                reducecap --file /mnt/file --set-file $caps
-                getcap -n /mnt/file
+                reducecap --file /run/file --set-file $caps
+                getcap -n /run/file
             done
             for caps in cap_net_raw=p cap_kill,cap_chown=eip; do
-                setcap $caps /mnt/file
-                getcap -n /mnt/file
-                reducecap --file /mnt/file
+                setcap $caps /run/file
+                getcap -n /run/file
+                reducecap --file /run/file
             done
-            reducecap --file /mnt/file --set-file none
-            getcap -n /mnt/file'",
+            reducecap --file /run/file --set-file none
+            getcap -n /run/file'",
     );
     let lines: Vec<&str> = told.lines().collect();
     let (first, rest) = lines.split_first().unwrap();
     let (last, pairs) = rest.split_last().unwrap();
-    assert_eq!(*first, "/mnt/file has no capabilities");
+    assert_eq!(*first, "/run/file has no capabilities");
     assert_eq!(last, first, "none takes them away: {told}");
     assert_eq!(pairs.len(), 10, "{told}");
     for pair in pairs.chunks(2) {
         assert_eq!(pair[0], pair[1], "{told}");
     }
     assert!(
-        told.contains("/mnt/file cap_net_bind_service,cap_bpf=ip"),
+        told.contains("/run/file cap_net_bind_service,cap_bpf=ip"),
         "{told}"
     );
 }
