@@ -13,7 +13,7 @@ connect red 10.0.0.1/24
 connect green 10.0.0.2/24
 connect blue 10.0.0.3/24
 
-ip netns exec red ping -q -c 1 -W 3 10.0.0.2
-ip netns exec green ping -q -c 1 -W 3 10.0.0.3
-ip netns exec blue ping -q -c 1 -W 3 10.0.0.1
+ip netns exec red ping -q -c 1 -W 3 10.0.0.2 &&
+    ip netns exec green ping -q -c 1 -W 3 10.0.0.3 &&
+    ip netns exec blue ping -q -c 1 -W 3 10.0.0.1
 exec "$@"
