@@ -98,7 +98,7 @@ pub const FEATURES: &[Feature] = &[
         probe: util_linux,
     },
     Feature {
-        name: "pivot_root",
+        name: "pivot-root",
         for_all: false,
         probe: pivot_root,
     },
