@@ -24,7 +24,7 @@ struct Row {
     theirs: &'static str,
 }
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     Row {
         name: "unshare-hostname; unshare and hostname",
         before: "",
@@ -72,6 +72,14 @@ const ROWS: [Row; 8] = [
         before: "mount -t tmpfs tmpfs /mnt; mkdir /mnt/a /mnt/b /mnt/merged",
         ours: "union-fs mount --lower /mnt/a --lower /mnt/b /mnt/merged; umount /mnt/merged",
         theirs: "mount -t overlay -o lowerdir=/mnt/a:/mnt/b overlay /mnt/merged; umount /mnt/merged",
+    },
+    Row {
+        name: "union-fs, 100 layers; mount -t overlay",
+        // Short names and a working directory, or mount(8) has no room for them.
+        before: "mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir merged $(seq 100); \
+                 lower=$(printf -- '--lower %s ' $(seq 100)); list=$(seq -s : 100)",
+        ours: "union-fs mount $lower merged; umount merged",
+        theirs: "mount -t overlay -o lowerdir=$list overlay merged; umount merged",
     },
 ];
 

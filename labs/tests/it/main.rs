@@ -16,6 +16,7 @@ mod peers;
 mod support;
 mod transcript;
 mod transcripts;
+mod union;
 
 use std::io::Write;
 
