@@ -299,7 +299,7 @@ fn swap(group: &Directory) -> Option<String> {
 /// Whole binary units where it comes out even, bytes else.
 pub fn size(bytes: u64) -> String {
     for (shift, unit) in [(40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')] {
-        if bytes != 0 && bytes % (1 << shift) == 0 {
+        if bytes != 0 && bytes.is_multiple_of(1 << shift) {
             return format!("{}{unit}", bytes >> shift);
         }
     }

@@ -9,6 +9,7 @@
 
 mod binaries;
 mod capabilities;
+mod cgroups;
 mod chroot;
 mod hypervisor;
 mod network;

@@ -12,6 +12,13 @@
 //!   (`uts:[4026531838]`): other numbers, but within a block equal where the text
 //!   has equal ones, and different where it has different ones.
 //!
+//! After ```` ```console ```` a word may say what the block is about:
+//!
+//! - `cgroups`: it makes cgroups. It runs in a delegated subtree, and what it prints
+//!   is compared as if that were the root of the tree;
+//! - `cgroups-v1`, `cgroups-v2`: the same, and it holds only where the memory
+//!   controller is in that world. `.ci/run` covers both, one here and one in `.ci/vm`.
+//!
 //! Every block gets a machine of its own: new user, mount, PID, UTS, network, IPC
 //! and cgroup namespaces, host name `machine`, every mount shared as systemd has
 //! it, empty /tmp, /run and /home, and never more privileges on the real machine
@@ -25,10 +32,15 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use labs::cgroups::{Machine, Version};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// One block of a text.
 pub struct Block {
     /// `README.md:12`
     pub place: String,
+    pub about: About,
     pub steps: Vec<Step>,
 }
 
@@ -39,12 +51,36 @@ pub struct Step {
     pub output: Vec<String>,
 }
 
+/// The word after ```console.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum About {
+    Anything,
+    /// Cgroups, of one world or of either.
+    Cgroups(Option<Version>),
+    /// A word that nobody knows.
+    Unknown,
+}
+
+impl About {
+    fn of(word: &str) -> Self {
+        match word.trim() {
+            "" => Self::Anything,
+            "cgroups" => Self::Cgroups(None),
+            "cgroups-v1" => Self::Cgroups(Some(Version::V1)),
+            "cgroups-v2" => Self::Cgroups(Some(Version::V2)),
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// How a block went.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
     Same,
     Different(String),
     Skipped(String),
+    /// Not to be had by this user on this machine, by the kernel's own rules.
+    Elsewhere(String),
 }
 
 /// The ```console blocks of a Markdown text.
@@ -70,9 +106,10 @@ pub fn blocks(name: &str, text: &str) -> Vec<Block> {
                     _ => step.output.push(line.into()),
                 }
             }
-        } else if line == "```console" {
+        } else if let Some(word) = line.strip_prefix("```console") {
             open = Some(Block {
                 place: format!("{name}:{}", number + 2),
+                about: About::of(word),
                 steps: Vec::new(),
             });
         }
@@ -128,8 +165,33 @@ impl Block {
             return Outcome::Skipped(format!("{}: this machine has no `{missing}`", self.place));
         }
 
+        let is_root = nix::unistd::geteuid().is_root();
+        let delegated = match self.about {
+            About::Unknown => {
+                let place = &self.place;
+                return Outcome::Different(format!("{place}: an unknown word after ```console"));
+            }
+            About::Anything => false,
+            About::Cgroups(version) => match no_cgroups(version, is_root) {
+                Some(reason) => return Outcome::Elsewhere(format!("{}: {reason}", self.place)),
+                None => true,
+            },
+        };
+
         let (reader, writer) = std::io::pipe().unwrap();
-        let mut machine = Command::new("unshare");
+        let mut machine = match delegated && is_root {
+            true => {
+                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/delegated");
+                let mut machine = Command::new(script);
+                machine.args(["65534", "unshare"]);
+                machine
+            }
+            false => Command::new("unshare"),
+        };
+        // A cgroup namespace would show another tree than the mounts do.
+        if !delegated {
+            machine.arg("--cgroup");
+        }
         machine
             .args([
                 "--user",
@@ -143,7 +205,6 @@ impl Block {
                 "--uts",
                 "--ipc",
                 "--net",
-                "--cgroup",
                 "--mount-proc",
                 "sh",
                 "-c",
@@ -163,7 +224,7 @@ impl Block {
             .stdout(writer.try_clone().unwrap())
             .stderr(writer);
         // What a chapter says may be wrong: real root must not be the one to try.
-        if nix::unistd::geteuid().is_root() {
+        if is_root && !delegated {
             machine.uid(65534).gid(65534);
         }
         let mut child = match machine.spawn() {
@@ -185,14 +246,29 @@ impl Block {
             }
         });
 
-        let outcome = self.converse(&mut input, &lines);
+        let roots = match delegated {
+            true => cgroup_roots(child.id()),
+            false => Vec::new(),
+        };
+        let outcome = self.converse(&mut input, &lines, &roots);
         drop(input);
-        let _ = child.kill();
+        // What delegates has to clean up: it is asked to end, not killed.
+        let signal = if delegated && is_root {
+            Signal::SIGTERM
+        } else {
+            Signal::SIGKILL
+        };
+        let _ = kill(Pid::from_raw(child.id() as i32), signal);
         let _ = child.wait();
         outcome
     }
 
-    fn converse(&self, input: &mut impl Write, lines: &mpsc::Receiver<String>) -> Outcome {
+    fn converse(
+        &self,
+        input: &mut impl Write,
+        lines: &mpsc::Receiver<String>,
+        roots: &[String],
+    ) -> Outcome {
         let mut said = Vec::new();
         loop {
             match lines.recv_timeout(PATIENCE) {
@@ -224,7 +300,7 @@ impl Block {
             let mut to_come = if index == 0 { 2 } else { 1 };
             while to_come > 0 {
                 let line = match lines.recv_timeout(PATIENCE) {
-                    Ok(line) => line,
+                    Ok(line) => roots.iter().fold(line, |line, root| line.replace(root, "")),
                     Err(_) => {
                         return Outcome::Different(format!(
                             "{place}: no answer, after printing:\n{}",
@@ -270,6 +346,58 @@ impl Block {
         }
         Outcome::Same
     }
+}
+
+/// Why a block about cgroups cannot be run by this user on this machine.
+fn no_cgroups(version: Option<Version>, is_root: bool) -> Option<String> {
+    let Ok(machine) = Machine::look(None) else {
+        return Some("no cgroups are mounted here".into());
+    };
+    let Some(memory) = machine.find("memory") else {
+        return Some("no memory controller is mounted here".into());
+    };
+    if version.is_some_and(|version| version != memory.version) {
+        return Some(format!(
+            "it is about the other world; this is {:?}",
+            memory.version
+        ));
+    }
+    let probe = memory
+        .base()
+        .join(format!("transcript-{}", std::process::id()));
+    let refused = !is_root && std::fs::create_dir(&probe).is_err();
+    let _ = std::fs::remove_dir(&probe);
+    refused.then(|| "no cgroup is delegated to this user; `.ci/delegated` does".into())
+}
+
+/// What to leave out of paths so that the delegated cgroup reads as the root.
+fn cgroup_roots(delegating: u32) -> Vec<String> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let mut roots: Vec<String> = match nix::unistd::geteuid().is_root() {
+        // As `.ci/delegated` calls it, below our own cgroup or one above that.
+        true => own
+            .lines()
+            .filter_map(|line| line.splitn(3, ':').nth(2))
+            .flat_map(|path| Path::new(path).ancestors())
+            .map(|path| path.join(format!("tp-delegated-{delegating}")))
+            .map(|path| path.display().to_string())
+            .collect(),
+        false => Machine::look(None)
+            .unwrap()
+            .hierarchies
+            .iter()
+            .filter_map(|one| {
+                one.base()
+                    .strip_prefix(&one.point)
+                    .ok()
+                    .map(Path::to_path_buf)
+            })
+            .filter(|path| !path.as_os_str().is_empty())
+            .map(|path| format!("/{}", path.display()))
+            .collect(),
+    };
+    roots.sort_by_key(|root| std::cmp::Reverse(root.len()));
+    roots
 }
 
 /// The first program of a command line that this machine does not have.

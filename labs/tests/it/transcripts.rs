@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::skipped;
 use crate::support::program;
 use crate::transcript::{Outcome, blocks};
+use crate::{elsewhere, skipped};
 
 /// What the chapters' console blocks may call.
 const PROGRAMS: &[&str] = &[
@@ -32,8 +32,13 @@ fn programs(name: &str) -> PathBuf {
 
 /// Runs one block that a test brings along.
 fn run(name: &str, lines: &str) -> Outcome {
+    run_about(name, "", lines)
+}
+
+/// The same, with a word after ```console.
+fn run_about(name: &str, about: &str, lines: &str) -> Outcome {
     let folder = programs(name);
-    let outcome = blocks("test", &format!("```console\n{lines}\n```\n"))[0].run(&folder);
+    let outcome = blocks("test", &format!("```console{about}\n{lines}\n```\n"))[0].run(&folder);
     std::fs::remove_dir_all(folder).unwrap();
     outcome
 }
@@ -42,6 +47,7 @@ fn assert_same(name: &str, lines: &str) {
     match run(name, lines) {
         Outcome::Same => {}
         Outcome::Skipped(reason) => skipped(&reason),
+        Outcome::Elsewhere(reason) => elsewhere(&reason),
         Outcome::Different(how) => panic!("{how}"),
     }
 }
@@ -50,6 +56,7 @@ fn assert_different(name: &str, lines: &str) {
     match run(name, lines) {
         Outcome::Different(_) => {}
         Outcome::Skipped(reason) => skipped(&reason),
+        Outcome::Elsewhere(reason) => elsewhere(&reason),
         Outcome::Same => panic!("accepted, and is wrong:\n{lines}"),
     }
 }
@@ -91,6 +98,7 @@ fn every_console_block_of_the_course_prints_what_the_text_says() {
             match block.run(&folder) {
                 Outcome::Same => {}
                 Outcome::Skipped(reason) => skipped(&reason),
+                Outcome::Elsewhere(reason) => elsewhere(&reason),
                 Outcome::Different(how) => wrong.push(how),
             }
         }
@@ -179,4 +187,50 @@ fn a_block_cannot_touch_the_machine() {
     );
     assert_eq!(std::fs::read_to_string(&witness).unwrap(), "here");
     std::fs::remove_file(witness).unwrap();
+}
+
+#[test]
+fn a_block_about_cgroups_has_a_tree_of_its_own_and_leaves_nothing_in_it() {
+    let here = || std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let before = here();
+    let right = "# cgroup-vfs create memory:tpcg-text/a\n# cgroup-vfs list memory:tpcg-text | \
+                 cut -d: -f2\n/tpcg-text\n/tpcg-text/a\n# cgroup-vfs delete -r memory:tpcg-text";
+    let wrong = right.replace("/tpcg-text/a\n#", "/tpcg-text/b\n#");
+    let same = run_about("tree", " cgroups", right);
+    match same {
+        // Where it cannot be run it is not accepted either.
+        Outcome::Elsewhere(reason) => elsewhere(&reason),
+        Outcome::Skipped(reason) => skipped(&reason),
+        same => {
+            assert_eq!(same, Outcome::Same);
+            let different = run_about(
+                "tree",
+                " cgroups",
+                &wrong.replace("tpcg-text", "tpcg-wrong"),
+            );
+            assert!(matches!(different, Outcome::Different(_)), "{different:?}");
+        }
+    }
+    assert_eq!(here(), before);
+}
+
+#[test]
+fn a_block_about_one_world_of_cgroups_is_run_in_that_world_alone() {
+    let outcomes =
+        [" cgroups-v1", " cgroups-v2"].map(|about| run_about("world", about, "# echo one\ntwo"));
+    let run = outcomes
+        .iter()
+        .filter(|one| matches!(one, Outcome::Different(_)))
+        .count();
+    let left = outcomes
+        .iter()
+        .filter(|one| matches!(one, Outcome::Elsewhere(_)))
+        .count();
+    match run + left {
+        // A machine is of one of the two, so at least one is left to the other.
+        2 => assert!(left >= 1 && run <= 1, "{outcomes:?}"),
+        _ => skipped(&format!("{outcomes:?}")),
+    }
+    let unknown = run_about("word", " cgroup-v3", "# echo one\none");
+    assert!(matches!(unknown, Outcome::Different(_)), "{unknown:?}");
 }
