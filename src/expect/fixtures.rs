@@ -104,6 +104,7 @@ pub fn baseline() -> Observation {
             view: view(),
             networks: BTreeMap::new(),
             processes: words("sh"),
+            cgroups: BTreeMap::new(),
         }),
         exit: None,
     }

@@ -78,12 +78,14 @@ impl Tree {
                 tree.as_deref().and_then(|tree| tree.on(version))
             }
             Self::Pattern(_) => Some(self.clone()),
-            Self::Branch(branches) => Some(Self::Branch(
-                branches
+            Self::Branch(branches) => {
+                let kept: Vec<(String, Tree)> = branches
                     .iter()
                     .filter_map(|(key, tree)| Some((key.clone(), tree.on(version)?)))
-                    .collect(),
-            )),
+                    .collect();
+                // An entry of which nothing holds there is not there at all.
+                (branches.is_empty() || !kept.is_empty()).then_some(Self::Branch(kept))
+            }
         }
     }
 }

@@ -61,15 +61,43 @@ impl Recorder<'_> {
         previous: Option<&Tree>,
     ) -> Tree {
         if let Some(Tree::Pattern(Pattern::ByCgroup { v1, v2 })) = previous {
-            let (mut v1, mut v2) = (v1.clone(), v2.clone());
-            let mine = if self.version == CgroupVersion::V1 {
-                &mut v1
-            } else {
-                &mut v2
+            let (mine, other) = match self.version {
+                CgroupVersion::V1 => (v1, v2),
+                CgroupVersion::V2 => (v2, v1),
             };
-            *mine = Some(Box::new(self.tree(shape, change, path, mine.as_deref())));
-            return Tree::Pattern(Pattern::ByCgroup { v1, v2 });
+            let tree = self.plain_tree(shape, change, path, mine.as_deref());
+            return self.by_version(Some(tree), other.as_deref());
         }
+        let tree = self.plain_tree(shape, change, path, previous);
+        match differs_by_version(path) {
+            // What was recorded without a mark was so on both.
+            true => self.by_version(Some(tree), previous),
+            false => tree,
+        }
+    }
+
+    /// One mark for each version, or none where both are the same.
+    fn by_version(&self, mine: Option<Tree>, other: Option<&Tree>) -> Tree {
+        if let (Some(mine), Some(other)) = (&mine, other)
+            && mine == other
+        {
+            return mine.clone();
+        }
+        let (mine, other) = (mine.map(Box::new), other.cloned().map(Box::new));
+        let (v1, v2) = match self.version {
+            CgroupVersion::V1 => (mine, other),
+            CgroupVersion::V2 => (other, mine),
+        };
+        Tree::Pattern(Pattern::ByCgroup { v1, v2 })
+    }
+
+    fn plain_tree(
+        &self,
+        shape: Shape,
+        change: &Value,
+        path: &mut Vec<String>,
+        previous: Option<&Tree>,
+    ) -> Tree {
         // A text may be `absent` too, as that of a host name.
         if change == ABSENT && value_at(self.observed, path).is_none() {
             return Tree::Pattern(Pattern::Absent);
@@ -121,7 +149,7 @@ impl Recorder<'_> {
             path.push(name.clone());
             let tree = match map.get(&name) {
                 Some(change) => Some(self.tree(shape, change, path, earlier)),
-                None => earlier.and_then(|tree| self.of_the_other_version(tree)),
+                None => earlier.and_then(|tree| self.of_the_other_version(tree, path)),
             };
             path.pop();
             branches.extend(tree.map(|tree| (name, tree)));
@@ -130,21 +158,25 @@ impl Recorder<'_> {
     }
 
     /// What only holds on machines of the other cgroup version.
-    fn of_the_other_version(&self, previous: &Tree) -> Option<Tree> {
+    fn of_the_other_version(&self, previous: &Tree, path: &mut Vec<String>) -> Option<Tree> {
         match previous {
             Tree::Pattern(Pattern::ByCgroup { v1, v2 }) => {
-                let (v1, v2) = match self.version {
-                    CgroupVersion::V1 => (None, Some(v2.clone()?)),
-                    CgroupVersion::V2 => (Some(v1.clone()?), None),
+                let other = match self.version {
+                    CgroupVersion::V1 => v2,
+                    CgroupVersion::V2 => v1,
                 };
-                Some(Tree::Pattern(Pattern::ByCgroup { v1, v2 }))
+                Some(self.by_version(None, Some(other.as_deref()?)))
             }
+            _ if differs_by_version(path) => Some(self.by_version(None, Some(previous))),
             Tree::Pattern(_) => None,
             Tree::Branch(branches) => {
                 let kept: Vec<(String, Tree)> = branches
                     .iter()
                     .filter_map(|(name, tree)| {
-                        Some((name.clone(), self.of_the_other_version(tree)?))
+                        path.push(name.clone());
+                        let kept = self.of_the_other_version(tree, path);
+                        path.pop();
+                        Some((name.clone(), kept?))
                     })
                     .collect();
                 (!kept.is_empty()).then_some(Tree::Branch(kept))
@@ -178,6 +210,19 @@ impl Recorder<'_> {
             }
             _ => Pattern::Exactly(told),
         })
+    }
+}
+
+/// Whether a fact at that place is marked for the cgroup version on which it was
+/// recorded, until the other has it too: the hierarchies that a process is in,
+/// and what is told of a cgroup.
+fn differs_by_version(path: &[String]) -> bool {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path[..] {
+        ["process", "cgroups", _] => true,
+        ["machine", "cgroups", _, field] => field != "limits",
+        ["machine", "cgroups", _, "limits", _] => true,
+        _ => false,
     }
 }
 
@@ -415,7 +460,7 @@ after: {exit: {status: 0}}
             "      effective: {removed: [net_raw]}",
             "      permitted: []",
             "      /proc: absent",
-            "        limits: {memory.max: 256M}",
+            "    cgroups: {unified: {v2: {limits: {memory.max: 256M}, path: /box}}}",
             "    network_namespaces: {blue: $c}",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}\n{text}");
@@ -467,6 +512,63 @@ after: {exit: {status: 0}}
         assert!(text.contains("memory: {v1: {path: /old}}"), "{text}");
         assert!(text.contains("unified: {v2: {path: /new}}"), "{text}");
         assert_eq!(record(&run, Some(&parsed(&text)), &[]).unwrap(), text);
+    }
+
+    #[test]
+    fn one_version_is_recorded_at_a_time_and_the_other_is_kept() {
+        let on = |hierarchy: &str, file: &str| {
+            let limits = [(file.to_owned(), "33554432".to_owned())].into();
+            let group = crate::state::facts::Group {
+                controllers: ["memory".to_owned()].into(),
+                limits,
+                ..Default::default()
+            };
+            let mut run = run(|process, machine| {
+                machine.cgroups.insert("/box".into(), group);
+                let own = process.cgroups.get_mut("unified").unwrap();
+                own.path = "/box".into();
+            });
+            let stages = [&mut run.baseline, &mut run.checkpoints[0].1];
+            for stage in stages {
+                let cgroups = &mut stage.process.as_mut().unwrap().cgroups;
+                let own = cgroups.remove("unified").unwrap();
+                cgroups.insert(hierarchy.to_owned(), own);
+            }
+            run
+        };
+        let v1 = on("memory", "memory.limit_in_bytes");
+        let v2 = on("unified", "memory.max");
+        let first = record(&v1, None, &[]).unwrap();
+        assert!(first.contains("controllers: {v1: [memory]}"), "{first}");
+        let both = record(&v2, Some(&parsed(&first)), &[]).unwrap();
+        for line in [
+            "      memory: {v1: {path: /box}}",
+            "      unified: {v2: {path: /box}}",
+            "        controllers: [memory]",
+            "          memory.limit_in_bytes: {v1: 32M}",
+            "          memory.max: {v2: 32M}",
+        ] {
+            assert!(both.lines().any(|one| one == line), "{line}\n{both}");
+        }
+        for run in [&v1, &v2] {
+            let again = record(run, Some(&parsed(&both)), &[]).unwrap();
+            assert_eq!(again, both, "each keeps the other's");
+            let checks = crate::expect::compare(&parsed(&both), run, &Default::default());
+            let failed: Vec<_> = checks
+                .iter()
+                .filter(|check| check.status != crate::check::verdict::Status::Pass)
+                .collect();
+            assert!(failed.is_empty(), "{failed:?}");
+            let checks = crate::expect::compare(&parsed(&first), run, &Default::default());
+            let passes = checks
+                .iter()
+                .all(|check| check.status == crate::check::verdict::Status::Pass);
+            assert_eq!(
+                passes,
+                std::ptr::eq(run, &v1),
+                "what is not recorded is not so"
+            );
+        }
     }
 
     #[test]

@@ -115,6 +115,13 @@ impl Schema {
 
     /// A reference to that pattern, or to one for each cgroup version.
     fn define(&mut self, name: &str, pattern: Value) -> Value {
+        let mut name = name.to_owned();
+        // Two tables of one name may have entries of different kinds.
+        let known = self.definitions.get(&name);
+        if known.is_some_and(|known| *known != pattern) {
+            name.push_str("_2");
+        }
+        let name = name.as_str();
         let reference = |name: &str| json!({"$ref": format!("#/$defs/{name}")});
         let versions = format!("{name}_by_version");
         self.definitions

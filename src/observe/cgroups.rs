@@ -76,13 +76,21 @@ pub fn memberships(text: &str, frame: &Frame) -> BTreeMap<String, Cgroup> {
                 controllers => controllers,
             };
             let base = frame.cgroup_base.get(hierarchy).map_or("/", String::as_str);
-            let cgroup = Cgroup {
+            let mut cgroup = Cgroup {
                 path: below(path, base),
                 limits: directory(&mounted, hierarchy, path)
                     .map(|directory| limits(hierarchy, &directory))
                     .unwrap_or_default(),
             };
-            Some((hierarchy.to_string(), cgroup))
+            let mut told = hierarchy;
+            if !frame.subtrees.is_empty() {
+                hide_devices(&mut cgroup.limits);
+                // With some kernels' set-up one hierarchy, with others two.
+                if hierarchy == "cpu,cpuacct" {
+                    told = "cpu";
+                }
+            }
+            Some((told.to_string(), cgroup))
         })
         .collect()
 }
@@ -161,7 +169,23 @@ fn mount_of<'a>(mounted: &'a [Line], hierarchy: &str, path: &str) -> Option<&'a 
     })
 }
 
-fn limits(hierarchy: &str, directory: &str) -> BTreeMap<String, String> {
+/// Which disk a limit is on is the machine's own affair: `254:0 1048576` is
+/// told as `DISK 1048576`.
+pub fn hide_devices(limits: &mut BTreeMap<String, String>) {
+    for (file, value) in limits {
+        if file == "io.max" || file.starts_with("blkio.throttle.") {
+            let lines = value.split(", ").map(|line| match line.split_once(' ') {
+                Some((_, limit)) => format!("DISK {limit}"),
+                None => line.to_owned(),
+            });
+            let lines: std::collections::BTreeSet<String> = lines.collect();
+            *value = lines.into_iter().collect::<Vec<_>>().join(", ");
+        }
+    }
+}
+
+/// The limits of one cgroup that are not the kernel's defaults, by file.
+pub fn limits(hierarchy: &str, directory: &str) -> BTreeMap<String, String> {
     if is_root(hierarchy, directory) {
         return BTreeMap::new();
     }

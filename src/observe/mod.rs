@@ -11,6 +11,7 @@
 pub mod cgroups;
 mod file_capabilities;
 mod files;
+pub mod groups;
 pub mod host;
 mod inside;
 mod ipc;
@@ -60,6 +61,12 @@ pub struct Frame {
     pub seccomp_filters: u32,
     /// Processes (as the caller counts) that [`Machine::processes`] never lists.
     pub hidden_pids: BTreeSet<i32>,
+    /// The cgroup subtrees that are the machine's own, and in each the cgroup
+    /// in which its processes start.
+    pub subtrees: Vec<groups::Subtree>,
+    pub start: String,
+    /// Processes that are told of even while they are in that one.
+    pub scenery: BTreeSet<i32>,
     /// Directories whose files are told, as the machine sees them.
     pub watch: Vec<String>,
     /// The same, as the process sees them below its root directory.
@@ -159,6 +166,7 @@ pub fn machine(handles: &Handles, frame: &Frame) -> Result<Machine> {
     let mut seen = inside::look(&request)?;
     Ok(Machine {
         processes: processes(handles, frame),
+        cgroups: groups::read(frame, None)?,
         ..finish_machine(&mut seen, handles, frame)?
     })
 }
@@ -180,7 +188,10 @@ pub fn checkpoint(pid: i32, handles: &Handles, frame: &Frame) -> Result<Observat
     let gained = join_for(frame, &handles.user)?;
     request.join_user = gained.as_ref().map(AsFd::as_fd);
     let mut seen = inside::look(&request)?;
-    let machine = finish_machine(&mut seen, handles, frame)?;
+    let machine = Machine {
+        cgroups: groups::read(frame, Some(pid))?,
+        ..finish_machine(&mut seen, handles, frame)?
+    };
     Ok(Observation {
         process: Some(outside.finish(&mut seen, frame)?),
         machine: Some(machine),
@@ -394,6 +405,7 @@ fn finish_machine(seen: &mut Seen, handles: &Handles, frame: &Frame) -> Result<M
         },
         networks,
         processes: Vec::new(),
+        cgroups: BTreeMap::new(),
     })
 }
 

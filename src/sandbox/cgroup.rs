@@ -30,6 +30,7 @@ use nix::unistd::Pid;
 
 use super::delegation::{self, Site};
 use super::{Limits, Unsupported, groups};
+use crate::observe::groups::Subtree;
 
 /// The controllers that limit a sandbox.
 const LIMITING: [&str; 2] = ["memory", "pids"];
@@ -37,8 +38,13 @@ const LIMITING: [&str; 2] = ["memory", "pids"];
 /// Where the machine's processes start, below the root of its namespace.
 pub const START: &str = "/machine";
 
+/// Where the devices controller of v1 is asked for: a cgroup in which no device
+/// may be opened but these. Only root of the whole machine may forbid one.
+const CLOSED: &str = "closed";
+const OPEN_DEVICES: [&str; 4] = ["c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 5:0 rwm"];
+
 /// The most cgroups that a machine may make, where the kernel can be told.
-const MOST_GROUPS: u32 = 256;
+const MOST_GROUPS: &str = "256";
 
 /// A cgroup in each hierarchy that matters.
 #[derive(Debug)]
@@ -89,6 +95,9 @@ impl Cgroup {
                 Ok(group) => cgroup.groups.push(group),
                 Err(error) => {
                     groups::remove(&directory);
+                    if error.is::<Unsupported>() {
+                        return Err(error);
+                    }
                     if site.delegate {
                         let why = format!("{error:#}: a cgroup cannot be delegated here");
                         return Err(Unsupported(why).into());
@@ -146,6 +155,17 @@ impl Cgroup {
     /// What the sandbox's init needs to start further processes.
     pub fn descriptors(&self) -> Vec<RawFd> {
         self.delegated().map(|it| it.machine.as_raw_fd()).collect()
+    }
+
+    /// What is the machine's own, seen from outside.
+    pub fn subtrees(&self) -> Vec<Subtree> {
+        let delegated = self.groups.iter().filter(|group| group.delegated.is_some());
+        delegated
+            .map(|group| Subtree {
+                controllers: group.controllers.clone(),
+                root: group.directory.join("delegated"),
+            })
+            .collect()
     }
 
     /// The v1 hierarchies that the machine is to see, by their controllers.
@@ -229,6 +249,10 @@ impl Group {
         let entry = members(&root)?;
         for own in [&root, &machine] {
             give(own, owner)?;
+        }
+        if site.controllers.iter().any(|name| name == "devices") {
+            forbid_devices(&root.join(CLOSED))?;
+            give(&root.join(CLOSED), owner)?;
         }
         Ok(Self {
             controllers: site.controllers.clone(),
@@ -326,12 +350,15 @@ fn limit(directory: &Path, limits: &Limits) -> Result<bool> {
             any = true;
         }
     }
-    if directory.join("cgroup.max.descendants").exists() {
-        write(
-            directory,
-            "cgroup.max.descendants",
-            &MOST_GROUPS.to_string(),
-        )?;
+    for (file, value) in [
+        // What is swapped out would count no more, here and in all below.
+        ("memory.swap.max", "0"),
+        ("memory.swappiness", "0"),
+        ("cgroup.max.descendants", MOST_GROUPS),
+    ] {
+        if directory.join(file).exists() {
+            write(directory, file, value)?;
+        }
     }
     Ok(any)
 }
@@ -360,6 +387,18 @@ fn give(directory: &Path, (uid, gid): (u32, u32)) -> Result<()> {
         chown(&path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))?;
     }
     Ok(())
+}
+
+fn forbid_devices(directory: &Path) -> Result<()> {
+    make(directory)?;
+    if write(directory, "devices.deny", "a").is_err() {
+        let why = "devices.deny: EPERM: on cgroup v1 only root of the whole machine may forbid \
+                   a device: sudo tp";
+        return Err(Unsupported(why.to_owned()).into());
+    }
+    OPEN_DEVICES
+        .iter()
+        .try_for_each(|device| write(directory, "devices.allow", device))
 }
 
 /// The file that takes new members.

@@ -226,7 +226,11 @@ impl Sandbox {
             .context("the seccomp listener")?
             .context("the program ended before it began")?;
         let handles = Handles::below(init, start.pid).context("the sandbox's namespaces")?;
-        let frame = Frame {
+        let subtrees = cgroup.as_ref().map(Cgroup::subtrees).unwrap_or_default();
+        let mut frame = Frame {
+            scenery: observe::groups::members(&subtrees)?,
+            subtrees,
+            start: cgroup::START.to_owned(),
             watch: plan.watch.clone(),
             watch_inside: plan.watch_inside.clone(),
             ..frame::of(start.pid, init, ids, !plan.cgroups.is_empty())?
@@ -235,6 +239,7 @@ impl Sandbox {
             Some(_) => observe::processes(&handles, &frame),
             None => Vec::new(),
         };
+        frame.scenery.remove(&start.pid);
         let sandbox = Self {
             init: Pid::from_raw(init),
             control,

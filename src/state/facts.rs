@@ -179,6 +179,9 @@ pub struct Machine {
     pub networks: BTreeMap<String, Network>,
     /// Names (`comm`) of the processes alive, the sandbox's own init excepted.
     pub processes: Vec<String>,
+    /// The cgroups in the subtree that is delegated to it, by path; those of
+    /// one path in several v1 hierarchies are one. Empty where none is.
+    pub cgroups: BTreeMap<String, Group>,
 }
 
 /// What a set of namespaces (uts, mnt, net, ipc) shows to a process in it.
@@ -320,6 +323,28 @@ pub struct Chain {
     /// In their order, in nft's words. A counter is told with its zero as long
     /// as no packet has come by, else without a number.
     pub rules: Vec<String>,
+}
+
+/// One cgroup of the machine's own. cgroups(7).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Those that it has: on v1 the hierarchies in which it was made, on v2
+    /// what its parent hands down.
+    pub controllers: BTreeSet<String>,
+    /// On v2: the controllers that it hands down itself.
+    pub subtree_control: BTreeSet<String>,
+    /// Names (`comm`) of the processes in it, but for the one at the checkpoint
+    /// and those that it descends from; `sh (memory only)` when it is not in
+    /// all v1 hierarchies of that path.
+    pub processes: Vec<String>,
+    /// Whether it is frozen, or has been told to freeze.
+    pub frozen: bool,
+    /// The limits set there that are not the kernel's defaults, by file; a
+    /// disk's number is told as `DISK`.
+    pub limits: BTreeMap<String, String>,
+    /// What happened in it at least once: `memory.oom_kill`, `pids.max`,
+    /// `cpu.nr_throttled`.
+    pub events: BTreeSet<String>,
 }
 
 /// One network interface.

@@ -45,6 +45,12 @@ pub enum FactKind {
     Cgroup,
     CgroupPath,
     CgroupLimit,
+    Group,
+    GroupControllers,
+    GroupSubtreeControl,
+    GroupProcesses,
+    GroupFrozen,
+    GroupEvents,
     Interface,
     InterfaceKind,
     InterfaceState,
@@ -402,6 +408,11 @@ const MACHINE: &[Field] = &[
         List(FactKind::Processes, Text),
         "The names of the processes alive, the machine's own init excepted.",
     ),
+    Field::new(
+        "cgroups",
+        Table(FactKind::Group, Entries::Record(GROUP)),
+        "The cgroups in the subtree delegated to the machine, by path.",
+    ),
 ];
 
 const fn namespace(name: &'static str, kind: NamespaceKind, about: &'static str) -> Field {
@@ -528,6 +539,41 @@ const CGROUP_FIELDS: &[Field] = &[
         "limits",
         Table(FactKind::CgroupLimit, Entries::Value(Amount)),
         "The limits set there, by file.",
+    ),
+];
+
+const EVENTS: ValueType = Word(&["memory.oom_kill", "pids.max", "cpu.nr_throttled"]);
+
+const GROUP: &[Field] = &[
+    Field::new(
+        "controllers",
+        Set(FactKind::GroupControllers, Text),
+        "On v1 the hierarchies in which it was made, on v2 what its parent hands down.",
+    ),
+    Field::new(
+        "subtree_control",
+        Set(FactKind::GroupSubtreeControl, Text),
+        "On v2 the controllers that it hands down itself.",
+    ),
+    Field::new(
+        "processes",
+        List(FactKind::GroupProcesses, Text),
+        "The names of the processes in it, but for the one at the checkpoint and those above that.",
+    ),
+    Field::new(
+        "frozen",
+        Leaf(FactKind::GroupFrozen, Boolean),
+        "Whether it is frozen, or told to freeze.",
+    ),
+    Field::new(
+        "limits",
+        Table(FactKind::CgroupLimit, Entries::Value(Amount)),
+        "The limits set there, by file.",
+    ),
+    Field::new(
+        "events",
+        Set(FactKind::GroupEvents, EVENTS),
+        "What happened in it at least once.",
     ),
 ];
 
@@ -845,6 +891,8 @@ impl FactKind {
             Self::MountNamespace => &["namespaces(7)", "mount(2)"],
             Self::MountOptions | Self::SuperOptions => &["mount(8)", "mount(2)"],
             Self::Cgroup | Self::CgroupPath | Self::CgroupLimit => &["cgroups(7)"],
+            Self::Group | Self::GroupControllers | Self::GroupSubtreeControl => &["cgroups(7)"],
+            Self::GroupProcesses | Self::GroupFrozen | Self::GroupEvents => &["cgroups(7)"],
             Self::Interface | Self::InterfaceKind | Self::InterfaceState => &["ip-link(8)"],
             Self::InterfaceMaster => &["ip-link(8)", "bridge(8)"],
             Self::InterfaceAddresses => &["ip-address(8)"],
@@ -1155,6 +1203,18 @@ mod tests {
                 view: view(),
                 networks: [(table("blue"), network)].into(),
                 processes: vec!["sh".into()],
+                cgroups: [(
+                    table("/box"),
+                    facts::Group {
+                        controllers: words(),
+                        subtree_control: words(),
+                        processes: vec!["sh".into()],
+                        frozen: true,
+                        limits: limits(),
+                        events: words(),
+                    },
+                )]
+                .into(),
             }),
             exit: Some(Exit {
                 status: Some(0),

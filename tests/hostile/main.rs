@@ -36,13 +36,16 @@ fn attack(work: &str) -> Option<Value> {
 }
 
 fn attack_that_may_pass(work: &str) -> Option<Value> {
+    attack_by("limits: {seconds: 3, memory: 128M, processes: 32}\n", work)
+}
+
+fn attack_by(spec: &str, work: &str) -> Option<Value> {
     if !sandbox_or_skip() {
         return None;
     }
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let course = Course::new();
-    let limits = "limits: {seconds: 3, memory: 128M, processes: 32}\n";
-    course.shell("1.1", "attack", limits, EXPECTED, work);
+    course.shell("1.1", "attack", spec, EXPECTED, work);
     course.shell("1.2", "honest", "", EXPECTED, HONEST);
     // What the runner itself keeps is there before the count.
     course.run(&["check", "1.2"]);
@@ -577,4 +580,139 @@ fn a_setup_that_does_not_end_is_given_up() {
         error.to_string().contains("did not open in time"),
         "{error:#}"
     );
+}
+
+/// Attacks of a machine that has cgroups of its own. `$root` is the root of its
+/// subtree in the hierarchy of that controller, in `work`, on both versions.
+fn attack_with_cgroups(controllers: &str, work: &str) -> Option<Value> {
+    if !sandbox_or_skip() {
+        return None;
+    }
+    let probe = Course::new();
+    let spec =
+        format!("limits: {{seconds: 3, memory: 128M, processes: 32}}\ncgroups: [{controllers}]\n");
+    probe.shell("1.1", "probe", &spec, EXPECTED, "exit 0\n");
+    let verdict = probe.check("1.1");
+    if verdict["exercises"][0]["status"] == "unsupported" {
+        let reason = verdict["exercises"][0]["reason"]
+            .as_str()
+            .unwrap_or_default();
+        support::skip(reason);
+        return None;
+    }
+    let script = format!(
+        "root() {{ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo /sys/fs/cgroup; \
+         else echo /sys/fs/cgroup/$1; fi; }}\n{work}"
+    );
+    attack_by(&spec, &script)
+}
+
+#[test]
+fn the_sandboxes_own_limits_are_out_of_reach_of_its_cgroups() {
+    // The limits are above the root of the machine's subtree: no path leads there.
+    let work = "for r in $(root memory) $(root pids); do\n\
+                for up in $r/.. $r/../.. /sys/fs/cgroup/..; do ls -d $up/tp-* $up/init; done\n\
+                for f in memory.limit_in_bytes memory.max pids.max; do echo max > $r/$f; done\n\
+                for f in $r/cgroup.procs $r/tasks; do echo $$ > $f; done; done 2>/dev/null\n\
+                mkdir /mnt/again && { mount -t cgroup2 x /mnt/again || mount -t cgroup -o memory x /mnt/again; } && ls -d /mnt/again/tp-* 2>/dev/null\n\
+                tail /dev/zero; while :; do sleep 1; done\n";
+    let Some(verdict) = attack_with_cgroups("memory, pids", work) else {
+        return;
+    };
+    assert_eq!(failed(&verdict), ["memory_limit"], "{verdict:#}");
+    assert!(!printed(&verdict).contains("tp-"), "{verdict:#}");
+}
+
+#[test]
+fn a_fork_bomb_over_many_cgroups_stays_inside() {
+    let work = "bomb() { d=$(root pids)/b$(head -c4 /dev/urandom | od -An -tu4 | tr -d ' '); mkdir $d; \
+                sh -c 'echo $$ > '$d/cgroup.procs; bomb | bomb & }; bomb; while :; do bomb; done\n";
+    let Some(verdict) = attack_with_cgroups("pids", work) else {
+        return;
+    };
+    assert!(!failed(&verdict).is_empty());
+}
+
+#[test]
+fn one_that_freezes_everything_in_it_still_ends() {
+    let work = "r=$(root freezer); mkdir $r/ice\n\
+                for p in 1 $$; do echo $p > $r/ice/cgroup.procs; done\n\
+                sleep 1000 & (while :; do echo FROZEN > $r/ice/freezer.state; done 2>/dev/null) &\n\
+                for g in $r/machine $r/ice $r; do echo FROZEN > $g/freezer.state; echo 1 > $g/cgroup.freeze; done 2>/dev/null\n\
+                while :; do :; done\n";
+    let Some(verdict) = attack_with_cgroups("freezer", work) else {
+        return;
+    };
+    assert_eq!(failed(&verdict), ["time_limit"], "{verdict:#}");
+}
+
+#[test]
+fn one_that_starves_itself_still_ends() {
+    let work = "r=$(root cpu); echo +cpu > $r/cgroup.subtree_control 2>/dev/null; mkdir $r/slow\n\
+                echo 1000000 > $r/slow/cpu.cfs_period_us; echo 1000 > $r/slow/cpu.cfs_quota_us\n\
+                echo '1000 1000000' > $r/slow/cpu.max\n\
+                for p in 1 $$; do echo $p > $r/slow/cgroup.procs; done\n\
+                for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done; while :; do :; done\n";
+    let Some(verdict) = attack_with_cgroups("cpu", work) else {
+        return;
+    };
+    assert_eq!(failed(&verdict), ["time_limit"], "{verdict:#}");
+}
+
+#[test]
+fn cgroups_by_the_thousand_go_with_the_sandbox() {
+    let work = "r=$(root pids); i=0; while [ $i -lt 1000 ]; do mkdir $r/g$i; i=$((i+1)); done 2>/dev/null\n\
+                cd $r; i=0; while [ $i -lt 300 ]; do d=$(printf '%0200d' $i); mkdir $d && cd $d; i=$((i+1)); done 2>/dev/null\n\
+                exec unshare -u sh -c 'hostname mine; exec checkpoint inside'\n";
+    let Some(verdict) = attack_with_cgroups("pids", work) else {
+        return;
+    };
+    assert!(!failed(&verdict).is_empty());
+}
+
+#[test]
+fn a_machines_init_that_its_own_cgroup_kills_is_a_failure_of_the_exercise() {
+    let work = "r=$(root memory); mkdir $r/small; echo 1 > $r/small/cgroup.procs\n\
+                for f in memory.limit_in_bytes memory.max; do echo 4096 > $r/small/$f; done 2>/dev/null\n\
+                echo $$ > $r/small/cgroup.procs; echo 1 > $r/small/memory.oom.group\n\
+                tail /dev/zero; exit 0\n";
+    let Some(verdict) = attack_with_cgroups("memory", work) else {
+        return;
+    };
+    assert!(!failed(&verdict).is_empty(), "{verdict:#}");
+}
+
+#[test]
+fn a_frozen_machine_goes_with_a_runner_that_is_killed() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let course = Course::new();
+    let spec = "limits: {seconds: 60}\ncgroups: [freezer]\n";
+    let work = "r=/sys/fs/cgroup/freezer; [ -d $r ] || r=/sys/fs/cgroup; mkdir $r/ice\n\
+                for p in 1 $$; do echo $p > $r/ice/cgroup.procs; done 2>/dev/null\n\
+                echo FROZEN > $r/ice/freezer.state; echo 1 > $r/ice/cgroup.freeze; sleep 1000\n";
+    course.shell("1.1", "frozen", spec, EXPECTED, work);
+    course.shell("1.2", "honest", "cgroups: [freezer]\n", EXPECTED, HONEST);
+    let honest = course.check("1.2");
+    if honest["exercises"][0]["status"] == "unsupported" {
+        let reason = honest["exercises"][0]["reason"]
+            .as_str()
+            .unwrap_or_default();
+        support::skip(reason);
+        return;
+    }
+    let before = count(&course);
+    let mut runner = course
+        .tp(&["check", "1.1"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(800));
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    let honest = course.check("1.2");
+    assert_eq!(honest["exercises"][0]["status"], "pass", "{honest:#}");
+    settled(&course, &before);
 }

@@ -63,3 +63,72 @@ fn named_network_namespaces_work_inside() {
         "{result:#}"
     );
 }
+
+#[test]
+fn where_no_cgroup_is_delegated_an_exercise_with_cgroups_is_unsupported() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let course = Course::new();
+    let spec = "cgroups: [memory, pids]\n";
+    course.shell("1.1", "groups", spec, EXPECTED, "checkpoint inside\n");
+    let output = course
+        .tp_as_ordinary(&["check", "1.1", "--format", "json"])
+        .output()
+        .unwrap();
+    let verdict: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result = &verdict["exercises"][0];
+    // An ordinary user who runs this test may well have a delegated cgroup.
+    if !nix::unistd::geteuid().is_root() && result["status"] == "pass" {
+        return;
+    }
+    assert_eq!(result["status"], "unsupported", "{result:#}");
+    let reason = result["reason"].as_str().unwrap();
+    assert!(reason.contains("delegated to you"), "{reason}");
+    let remedy = ["cgcreate", "systemd-run"].iter();
+    assert!(remedy.clone().any(|word| reason.contains(word)), "{reason}");
+}
+
+#[test]
+fn an_exercise_that_needs_the_other_cgroup_version_says_why_it_cannot_run() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let course = Course::new();
+    let spec = "unsupported: {cgroup-v1: no such file, cgroup-v2: no such hierarchy}\n";
+    course.shell("1.1", "other", spec, EXPECTED, "checkpoint inside\n");
+    let result = course.check("1.1")["exercises"][0].clone();
+    assert_eq!(result["status"], "unsupported");
+    let reason = result["reason"].as_str().unwrap();
+    let told = ["cgroup v1: no such file", "cgroup v2: no such hierarchy"];
+    assert!(told.iter().any(|words| reason.contains(words)), "{reason}");
+}
+
+#[test]
+fn a_machine_with_cgroups_shows_its_own_subtree_and_nothing_above() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let course = Course::new();
+    let work = "if [ -e /sys/fs/cgroup/cgroup.controllers ]; then r=/sys/fs/cgroup; else r=/sys/fs/cgroup/pids; fi\n\
+                grep -E '^[0-9]+:(pids)?:' /proc/self/cgroup | head -n 1 | cut -d: -f3\n\
+                ls -d $r/*/\n\
+                mkdir $r/own && echo 5 > $r/own/pids.max && cat $r/own/pids.max && rmdir $r/own && echo removed\n\
+                exec checkpoint inside\n";
+    course.shell("1.1", "groups", "cgroups: [pids]\n", EXPECTED, work);
+    let result = course.check("1.1")["exercises"][0].clone();
+    if result["status"] == "unsupported" {
+        skip(result["reason"].as_str().unwrap());
+        return;
+    }
+    assert_eq!(result["status"], "pass", "{result:#}");
+    let output = result["output"].as_str().unwrap();
+    let lines: Vec<&str> = output.lines().collect();
+    assert!(
+        lines.contains(&"5") && lines.contains(&"removed"),
+        "{output}"
+    );
+    assert_eq!(lines[0], "/machine", "{output}");
+    assert!(lines[1].ends_with("/machine/"), "{output}");
+    assert_eq!(lines.iter().filter(|line| line.ends_with('/')).count(), 1);
+}
