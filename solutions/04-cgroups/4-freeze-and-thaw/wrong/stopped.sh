@@ -1,0 +1,22 @@
+# caught by: frozen.machine.cgroups./batch
+# SIGSTOP stops the worker too, but no cgroup is frozen by it.
+# Where the cgroup is, the file that freezes it, and what is written there, by version.
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    batch=/sys/fs/cgroup/batch file=cgroup.freeze freeze=1 thaw=0
+else
+    batch=/sys/fs/cgroup/freezer/batch file=freezer.state freeze=FROZEN thaw=THAWED
+fi
+
+sleep 1000 &
+worker=$!
+# It is a shell's fork until it has executed sleep.
+until grep -qx sleep /proc/$worker/comm; do :; done
+
+mkdir $batch
+echo $worker > $batch/cgroup.procs
+kill -STOP $worker
+checkpoint frozen
+kill -CONT $worker
+kill $worker
+wait $worker
+exec "$@"

@@ -1,0 +1,17 @@
+# caught by: inside.machine.cgroups./service
+# Moves the script, and the payload with it.
+# Where cgroups are made, by version: v1 has a tree for each controller.
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    groups=/sys/fs/cgroup
+else
+    groups='/sys/fs/cgroup/pids /sys/fs/cgroup/memory'
+fi
+service=$(cat /run/service.pid)
+
+for group in $groups; do
+    mkdir $group/service
+    [ ! -e $group/service/pids.max ] || echo 8 > $group/service/pids.max
+    echo $$ > $group/service/cgroup.procs
+done
+
+exec "$@"
