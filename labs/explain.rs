@@ -297,6 +297,9 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
             "not yours to mount: a layer's file system, or no right to the work directory; use \
              directories of your own"
         }
+        ("mount", Errno::ENOENT) if call.contains("lowerdir") => {
+            "a layer or the mount point does not exist; `mkdir` it first, or look at its name"
+        }
         ("move_mount" | "mount", Errno::ENOENT) => "no such mount point; `mkdir` it first",
         ("move_mount", Errno::ENOTDIR) => "the mount point is no directory; name a directory",
         ("lsetxattr", Errno::EPERM) => {

@@ -59,6 +59,7 @@ pub fn changes(union: &Union) -> io::Result<Vec<Change>> {
     Ok(comparison.changes)
 }
 
+/// The same tree twice: with the topmost layer, and without it.
 struct Comparison<'a> {
     now: &'a Union,
     before: &'a Union,
@@ -66,8 +67,10 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
+    /// All names of one directory; `before` is `None` where it was not there.
     fn directory(&mut self, path: &Path, now: &Entry, before: Option<&Entry>) -> io::Result<()> {
         let mut names: BTreeSet<_> = self.now.names(now)?;
+        // Also those that are gone, which an opaque directory does not name itself.
         if let Some(before) = before {
             names.extend(self.before.names(before)?);
         }
@@ -79,6 +82,7 @@ impl Comparison<'_> {
                 None => None,
             };
             match (now, before) {
+                // A whiteout that hides nothing, as of a file made and deleted again.
                 (None, None) => {}
                 (None, Some(_)) => self.tell(path, Kind::Deleted),
                 (Some(now), None) => self.added(path, &now)?,
@@ -88,11 +92,13 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// New, and so is all that it has: also what a redirect brings along.
     fn added(&mut self, path: PathBuf, now: &Entry) -> io::Result<()> {
         self.tell(path.clone(), Kind::Added);
         self.directory(&path, now, None)
     }
 
+    /// There before and now, but perhaps not the same.
     fn both(&mut self, path: PathBuf, now: &Entry, before: &Entry) -> io::Result<()> {
         // The upper directory has no part in it: the same files, so nothing to read.
         if now.parts == before.parts {
@@ -102,6 +108,7 @@ impl Comparison<'_> {
         match (now.metadata.is_dir(), before.metadata.is_dir()) {
             (true, true) => self.directory(&path, now, Some(before))?,
             (true, false) => self.directory(&path, now, None)?,
+            // What a directory had is not told one by one when a file replaces it.
             _ => {}
         }
         if self.changes.len() > told || differ(&now.metadata, &before.metadata) {

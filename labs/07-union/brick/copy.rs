@@ -50,6 +50,7 @@ struct Copy {
 }
 
 impl Copy {
+    /// What shows at this place, and all below it.
     fn merged(&mut self, union: &Union, entry: &Entry, to: &Path) -> anyhow::Result<()> {
         // The topmost part has owner, mode and times; the last one the bytes.
         let (top, bytes) = (&entry.parts[0], &entry.parts[entry.parts.len() - 1]);
@@ -58,11 +59,14 @@ impl Copy {
             return self.file(&place(top), &place(bytes), &entry.metadata, to);
         }
         named(to, fs::create_dir(to))?;
+        // What a whiteout hides has a name here and no child: it is left out.
         for name in union.names(entry)? {
             if let Some(child) = union.child(entry, &name)? {
                 self.merged(union, &child, &to.join(&name))?;
             }
         }
+        // After its files: each of them has changed the directory's time, and a mode
+        // without `w` would have kept them out.
         dress(&place(top), &entry.metadata, to)
     }
 
@@ -80,6 +84,7 @@ impl Copy {
             return Ok(whiteout(explain, to)?);
         }
         if metadata.is_dir() {
+            // EEXIST is an error: a layer that was there could have links in it.
             named(to, fs::create_dir(to))?;
             let marked = mark(from, "opaque").is_some_and(|value| value == b"x");
             for entry in named(from, fs::read_dir(from))? {
@@ -107,6 +112,8 @@ impl Copy {
         metadata: &Metadata,
         to: &Path,
     ) -> anyhow::Result<()> {
+        // Two names of one file stay two names: else an image would grow, and a write
+        // to one would no longer be seen under the other.
         let inode = (metadata.dev(), metadata.ino());
         if metadata.nlink() > 1 {
             if let Some(first) = self.linked.get(&inode) {
@@ -126,6 +133,7 @@ impl Copy {
                 let mut source = named(bytes, fs::File::open(bytes))?;
                 named(to, new.and_then(|mut new| io::copy(&mut source, &mut new)))?;
             }
+            // Never followed: where it leads is for whoever has this tree as root.
             SFlag::S_IFLNK => named(to, symlink(named(from, fs::read_link(from))?, to))?,
             _ => mknod(to, kind, Mode::S_IRUSR, metadata.rdev()).with_context(|| {
                 format!("mknod({to:?}): a device file takes CAP_MKNOD; run as root")
@@ -149,6 +157,7 @@ fn dress(from: &Path, metadata: &Metadata, to: &Path) -> anyhow::Result<()> {
             )
         })?;
     }
+    // A link has no mode, and chmod(2) would change that of its target.
     if !metadata.is_symlink() {
         named(
             to,

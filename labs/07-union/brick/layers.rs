@@ -47,6 +47,7 @@ pub struct Part {
 }
 
 impl Union {
+    /// All layers, none left out.
     pub fn new(layers: Vec<PathBuf>) -> Self {
         Self { layers, top: 0 }
     }
@@ -66,6 +67,8 @@ impl Union {
 
     /// The root directory, which every layer has.
     pub fn root(&self) -> io::Result<Entry> {
+        // The root is merged of all layers without being looked up: none of them has
+        // a name for it, so none can hide or redirect it.
         let parts: Vec<Part> = (self.top..self.layers.len())
             .map(|layer| Part {
                 layer,
@@ -91,6 +94,8 @@ impl Union {
 
     /// What shows at a path below the root.
     pub fn lookup(&self, path: &Path) -> io::Result<Option<Entry>> {
+        // Step by step, as the kernel does: each directory on the way may hide layers
+        // from all that is below it.
         let mut entry = self.root()?;
         for component in path.components() {
             match component {
@@ -110,7 +115,9 @@ impl Union {
         Ok(Some(entry))
     }
 
-    /// What shows under a name in a directory.
+    /// What shows under a name in a directory; `None` also where something was and
+    /// a whiteout hides it. The one rule of this file: go down the layers that the
+    /// directory itself is merged of, and stop at the first that says so.
     pub fn child(&self, directory: &Entry, name: &OsStr) -> io::Result<Option<Entry>> {
         // Only a directory has something in it; the parts of a metacopy are none.
         if !directory.metadata.is_dir() {
@@ -143,10 +150,12 @@ impl Union {
             {
                 break;
             }
+            // A directory goes on unless it is opaque; a file only if it has no bytes.
             let last = match is_directory {
                 true => opaque(&place) == Some(b'y'),
                 false => mark(&place, "metacopy").is_none(),
             };
+            // What comes after this part is looked for under the name that it gives.
             if let Some(redirect) = mark(&place, "redirect") {
                 search = self.redirected(&part, &redirect, search);
             }
@@ -184,6 +193,8 @@ impl Union {
 
     /// The names that the layers have in a directory, whiteouts with them.
     pub fn names(&self, directory: &Entry) -> io::Result<BTreeSet<OsString>> {
+        // Sorted, so that whatever is told or copied comes in the same order each time;
+        // readdir(3) gives the order of the file system.
         let mut names = BTreeSet::new();
         for part in directory
             .parts

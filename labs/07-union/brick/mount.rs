@@ -103,6 +103,7 @@ impl Overlay {
             }),
             |fd| fd.as_raw_fd().into(),
         )?;
+        // One value a call; the kernel takes up to 255 bytes of it.
         let set = |key: &str, value: &Path| {
             let fd = fs.as_raw_fd();
             explain.call(
@@ -116,10 +117,13 @@ impl Overlay {
         for layer in &self.lower {
             set("lowerdir+", layer)?;
         }
+        // Both or none. Without them the overlay is read-only, and takes two layers at
+        // least.
         if let Some((upper, work)) = &self.upper {
             set("upperdir", &backslashes(upper))?;
             set("workdir", &backslashes(work))?;
         }
+        // Said before the file system is made: it decides which marks are read at all.
         if self.class == Class::User {
             explain.call(
                 format!(
@@ -149,6 +153,8 @@ impl Overlay {
         target: &Path,
         refused: CallError,
     ) -> Result<(), CallError> {
+        // Longer, and the kernel would mount what is left after its cut, or complain of
+        // a layer that nobody named.
         let mut options = self.options(Path::new(""));
         if options.len() <= PAGE {
             return mount_overlay(explain, target, &options);
@@ -160,6 +166,8 @@ impl Overlay {
         ) else {
             return Err(refused);
         };
+        // Relative names are looked up from where this process is, at the mount and
+        // never again; so it may go back afterwards.
         options = self.options(&shared);
         if options.len() > PAGE {
             return Err(refused);
@@ -170,6 +178,7 @@ impl Overlay {
         mounted
     }
 
+    /// The one string, with each layer's name as it is from a directory.
     fn options(&self, from: &Path) -> String {
         let name = |path: &Path| {
             let path = path.strip_prefix(from).unwrap_or(path);
@@ -230,6 +239,7 @@ fn backslashes(path: &Path) -> PathBuf {
     path.to_string_lossy().replace('\\', "\\\\").into()
 }
 
+/// Key and value are null where the command takes none.
 fn fsconfig(
     fs: &OwnedFd,
     command: Command,
@@ -257,6 +267,8 @@ fn fsconfig(
     Errno::result(result).map(drop)
 }
 
+/// Both ends are a directory and a path from it; an empty path is the descriptor
+/// itself, which only MOVE_MOUNT_F_EMPTY_PATH allows.
 fn move_mount(detached: &OwnedFd, target: &Path) -> nix::Result<()> {
     let target = CString::new(target.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
     // SAFETY: two descriptors, two C strings and a number.
@@ -273,6 +285,7 @@ fn move_mount(detached: &OwnedFd, target: &Path) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// What a call by number has opened.
 fn descriptor(result: libc::c_long) -> nix::Result<OwnedFd> {
     let fd = Errno::result(result)?;
     // SAFETY: the kernel has just made it for us, and nobody else owns it.

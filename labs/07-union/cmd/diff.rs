@@ -16,6 +16,7 @@ pub struct Diff {
 }
 
 impl Diff {
+    // No mount, so no privilege: but what it may not read it cannot compare.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (union, has_upper) = self.stack.layers()?;
         // The topmost of read-only layers could be compared too; but whoever forgot

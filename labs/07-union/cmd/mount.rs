@@ -87,6 +87,7 @@ impl Mount {
         };
         overlay.mount(explain, &self.target)?;
 
+        // Without a command the mount lives on in the namespace that we were in.
         match self.command.is_empty() {
             true => Ok(ExitCode::SUCCESS),
             false => Err(command::exec(explain, &self.command)),

@@ -39,11 +39,14 @@ impl Stack {
     }
 }
 
+/// The layers of what is mounted there, in the order of a lookup.
 fn of_mount(target: &Path) -> anyhow::Result<(Union, bool)> {
     let target = target
         .canonicalize()
         .with_context(|| format!("{}", target.display()))?;
     let text = fs::read_to_string("/proc/self/mountinfo").context("/proc/self/mountinfo")?;
+    // mountinfo(5): fields up to a lone dash, the fifth is the mount point; then the
+    // type, the source, and the file system's own options.
     // The last one on a mount point is the one that shows.
     let options = text.lines().rev().find_map(|line| {
         let (mount, system) = line.split_once(" - ")?;
@@ -67,12 +70,15 @@ fn of_mount(target: &Path) -> anyhow::Result<(Union, bool)> {
             // One list, or (since Linux 6.8) one by one, which needs no backslashes.
             "lowerdir" => layers.extend(split(&value)),
             "lowerdir+" => layers.push(value),
+            // One path, with the backslashes that protect it in the option string; a
+            // colon needs none there.
             "upperdir" => upper = split(&value.replace(':', "\\:")).pop(),
             _ => {}
         }
     }
     let has_upper = upper.is_some();
     let layers: Vec<PathBuf> = upper.into_iter().chain(layers).map(PathBuf::from).collect();
+    // From here it would be another directory, or none: better no answer.
     match layers.iter().find(|layer| !layer.is_absolute()) {
         Some(layer) => bail!(
             "{}: its layer `{}` was named from a directory that is not told; name the layers by \

@@ -28,6 +28,7 @@ impl Which {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let (union, _) = self.stack.layers()?;
         let file = self.file.strip_prefix("/").unwrap_or(&self.file);
+        // What shows, as an overlay would find it…
         let entry = union.lookup(file)?;
         let shown: Vec<PathBuf> = entry
             .iter()
@@ -37,6 +38,7 @@ impl Which {
         // A redirect leads to another name: those that show count first.
         let named = union.layers.iter().map(|layer| layer.join(file));
         let places = named.filter(|place| !shown.contains(place));
+        // … and beside it all that has the name, in the order of the layers.
         let mut lines: Vec<(usize, PathBuf)> = shown
             .iter()
             .cloned()
@@ -56,6 +58,7 @@ impl Which {
                 println!("{arrow} {kind:<10} {}", place.display());
             }
         }
+        // As which(1): nothing found is a failure, so that a script can ask.
         Ok(match entry {
             Some(_) => ExitCode::SUCCESS,
             None => ExitCode::FAILURE,
@@ -67,6 +70,7 @@ impl Which {
 fn kind(place: &Path) -> Option<String> {
     let metadata = fs::symlink_metadata(place).ok()?;
     let file_type = metadata.file_type();
+    // Whiteouts first: they are files or devices, too.
     let kind = match () {
         _ if is_whiteout(place, &metadata, true) => "whiteout",
         _ if file_type.is_dir() && mark(place, "opaque").is_some_and(|v| v == b"y") => "opaque",

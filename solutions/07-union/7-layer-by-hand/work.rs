@@ -17,10 +17,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
 
+    // The mount is to be the payload's only; the layer is for everybody.
     unshare(CloneFlags::CLONE_NEWNS)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(NONE, "/", NONE, private, NONE)?;
 
+    // A directory is merged with that of the image: only what differs is in it.
+    // Added or changed makes no difference here: both are files of the layer.
     fs::create_dir("/srv/layer/etc")?;
     fs::write("/srv/layer/etc/motd", "changed")?;
     fs::write("/srv/layer/etc/new", "new")?;

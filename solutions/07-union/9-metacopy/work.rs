@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (program, rest) = arguments.split_first().ok_or("usage: work COMMAND...")?;
 
+    // The mount is to be the payload's only; the layers are for everybody.
     unshare(CloneFlags::CLONE_NEWNS)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(NONE, "/", NONE, private, NONE)?;
