@@ -182,9 +182,6 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
             "needs CAP_SYS_ADMIN over the mount and PID namespaces, and a /proc with nothing \
              mounted over it; add -m, -p and --fork (and -U without root)"
         }
-        ("mount", Errno::ENOENT) if call.contains("MS_BIND") => {
-            "no such directory; make it, or check its path"
-        }
         ("mount", Errno::EPERM | Errno::EACCES) => {
             "only who has CAP_SYS_ADMIN over the mount namespace may mount in it; run as root"
         }
@@ -194,6 +191,9 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
         }
         ("mount", Errno::ENOENT) if call.contains("/ns/") => {
             "the file to keep it on does not exist; `touch` it first"
+        }
+        ("mount", Errno::ENOENT) if call.contains("MS_BIND") => {
+            "no such directory; make it, or check its path"
         }
         ("prctl", Errno::EPERM) if call.contains("PR_CAPBSET_DROP") => {
             "to shrink the bounding set needs CAP_SETPCAP; run it as root, or add --user (-U)"

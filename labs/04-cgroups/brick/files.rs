@@ -62,8 +62,12 @@ impl Directory {
     pub fn write(&self, explain: Explain, file: &str, value: &str) -> Result<(), CallError> {
         let path = self.path.join(file);
         let opened = explain.call_returning(
-            format!("open({path:?}, O_WRONLY|O_CLOEXEC)"),
-            open(&path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()),
+            format!("open({path:?}, O_WRONLY|O_TRUNC|O_CLOEXEC)"),
+            open(
+                &path,
+                OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            ),
             |fd| fd.as_raw_fd().into(),
         )?;
         explain
