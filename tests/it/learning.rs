@@ -82,7 +82,7 @@ fn the_two_commands_of_the_readme_are_the_ones_that_work() {
     let mut command = course.tp(&[]);
     let output = command.env_remove("TP_COURSE").output().unwrap();
     let told = printed(&output, 0);
-    assert!(told.contains("1.1"), "{told}");
+    assert!(told.contains("Next: 0.1"), "{told}");
 }
 
 #[test]
