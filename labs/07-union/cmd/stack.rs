@@ -70,9 +70,9 @@ fn of_mount(target: &Path) -> anyhow::Result<(Union, bool)> {
             // One list, or (since Linux 6.8) one by one, which needs no backslashes.
             "lowerdir" => layers.extend(split(&value)),
             "lowerdir+" => layers.push(value),
-            // One path, with the backslashes that protect it in the option string; a
-            // colon needs none there.
-            "upperdir" => upper = split(&value.replace(':', "\\:")).pop(),
+            // One path, with the backslashes that protect it in the option string; of
+            // mount(2) also those before a colon, which needs none here.
+            "upperdir" => upper = Some(unprotected(&value)),
             _ => {}
         }
     }
@@ -105,6 +105,15 @@ fn split(list: &str) -> Vec<String> {
     }
     parts.retain(|part| !part.is_empty());
     parts
+}
+
+/// The path less the backslashes; what follows one stands for itself.
+fn unprotected(path: &str) -> String {
+    let (mut plain, mut chars) = (String::new(), path.chars());
+    while let Some(c) = chars.next() {
+        plain.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    plain
 }
 
 /// Undoes `\040`, as mountinfo writes what would break its columns.
