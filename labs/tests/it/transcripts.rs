@@ -93,6 +93,10 @@ fn every_console_block_of_the_course_prints_what_the_text_says() {
             continue;
         };
         let name = path.strip_prefix(labs).unwrap().display().to_string();
+        // In the slow machine of `.ci/vm` only what its cgroups make different.
+        if std::env::var_os("TP_VM").is_some() && !name.starts_with("04-cgroups") {
+            continue;
+        }
         for block in blocks(&name, &text) {
             seen += 1;
             match block.run(&folder) {
