@@ -84,7 +84,12 @@ fn work_file(exercises: &Path, name: &str) -> std::path::PathBuf {
     let chapters = fs::read_dir(exercises).unwrap();
     let folders = chapters.filter_map(|chapter| fs::read_dir(chapter.unwrap().path()).ok());
     let mut folders = folders.flatten().map(|entry| entry.unwrap().path());
-    let folder = folders.find(|folder| folder.to_string_lossy().ends_with(&format!("-{name}")));
+    // `pid-one` is not `6-clone-pid-one`.
+    let is_it = |folder: &Path| {
+        let folder = folder.file_name().unwrap().to_string_lossy();
+        folder.split_once('-').is_some_and(|(_, rest)| rest == name)
+    };
+    let folder = folders.find(|folder| is_it(folder));
     folder.unwrap().join("work.sh")
 }
 

@@ -588,7 +588,8 @@ fn the_slides_tree_is_applied_and_its_shares_are_really_obtained() {
             "{limit} of {whole}"
         );
     }
-    let text = printed(&format!("cgroup-vfs measure {}", scene.name));
+    // Long enough for turns on a processor that others want, too.
+    let text = printed(&format!("cgroup-vfs measure --seconds 8 {}", scene.name));
     let mut lines = 0;
     for line in text.lines().skip(1) {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -29,8 +29,8 @@ fn bomb() -> nix::Result<()> {
         // SAFETY: this process has one thread.
         match unsafe { fork() } {
             Ok(ForkResult::Parent { child }) => children.push(child),
-            // SAFETY: takes and changes nothing; a signal ends the process.
             Ok(ForkResult::Child) => loop {
+                // SAFETY: takes and changes nothing; a signal ends the process.
                 unsafe { libc::pause() };
             },
             Err(errno) => {
