@@ -62,7 +62,7 @@ impl fmt::Display for Unsupported {
 impl std::error::Error for Unsupported {}
 
 /// How long the kernel may take to make the namespaces.
-const OPENING: Duration = Duration::from_secs(60);
+const OPENING: Duration = Duration::from_secs(180);
 
 /// How much longer than a program's own time the opening may take: it makes
 /// the machine and runs the exercise's setup.
