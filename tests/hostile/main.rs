@@ -563,22 +563,27 @@ fn a_setup_that_does_not_end_is_given_up() {
     if !sandbox_or_skip() {
         return;
     }
-    let plan = tp::sandbox::Plan {
-        setup: Some(["/bin/sh", "-c", "sleep 1000"].map(String::from).into()),
-        argv: vec!["/bin/true".into()],
-        limits: tp::sandbox::Limits {
-            time: Duration::ZERO,
-            ..Default::default()
-        },
-        ..Default::default()
-    };
+    let course = Course::new();
+    course.shell(
+        "1.1",
+        "endless",
+        "limits: {seconds: 1}\n",
+        EXPECTED,
+        "exit 0\n",
+    );
+    std::fs::write(
+        course.exercise("1.1", "endless").join("setup.sh"),
+        "sleep 1000\n",
+    )
+    .unwrap();
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let Err(error) = tp::sandbox::Sandbox::open(&plan) else {
-        panic!("it opened");
-    };
+    let exercise = course.check("1.1")["exercises"][0].take();
+    assert_eq!(exercise["status"], "error", "{exercise:#}");
     assert!(
-        error.to_string().contains("did not open in time"),
-        "{error:#}"
+        exercise["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("did not open in time")),
+        "{exercise:#}"
     );
 }
 

@@ -272,17 +272,24 @@ fn chown(path: &Path) {
 /// Whether a sandbox can be opened here. If not, says so; when the peers are
 /// required, that is a failure.
 pub fn sandbox_or_skip() -> bool {
-    // Once, while the other tests wait: the fork of a program with threads may
-    // find a lock that nobody in the child will ever open.
+    // The program is asked: the fork of a test, which has threads, may find a
+    // lock that nobody in the child will ever open.
     static PROBED: OnceLock<Result<(), String>> = OnceLock::new();
     let probed = PROBED.get_or_init(|| {
-        let plan = tp::sandbox::Plan {
-            argv: vec!["/bin/true".into()],
-            ..Default::default()
-        };
-        tp::sandbox::Sandbox::open(&plan)
-            .map(|(sandbox, _)| sandbox.close())
-            .map_err(|error| format!("{error:#}"))
+        let output = Command::new(env!("CARGO_BIN_EXE_tp"))
+            .args(["doctor", "--format", "json"])
+            .output()
+            .map_err(|error| error.to_string())?;
+        let document: Value =
+            serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        let features = document["features"].as_array();
+        let sandbox = features
+            .and_then(|features| features.iter().find(|one| one["feature"] == "sandbox"))
+            .ok_or("tp doctor does not tell of the sandbox")?;
+        match sandbox["works"] == true {
+            true => Ok(()),
+            false => Err(sandbox.to_string()),
+        }
     });
     if let Err(error) = probed {
         skip(&format!("no sandbox on this machine: {error}"));
