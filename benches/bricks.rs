@@ -40,8 +40,8 @@ const ROWS: [Row; 9] = [
     Row {
         name: "namespaces setns; nsenter",
         before: "",
-        ours: "namespaces setns -t $$ -u -i -- true",
-        theirs: "nsenter -t $$ -u -i -- true",
+        ours: "namespaces setns -t $$ -u -n -- true",
+        theirs: "nsenter -t $$ -u -n -- true",
     },
     Row {
         name: "ip-netns exec; ip netns exec",
