@@ -5,7 +5,6 @@
     clippy::unwrap_used,
     reason = "in a test a panic is the verdict, in its helpers too"
 )]
-#![allow(dead_code, reason = "chapters to come use what is ready for them")]
 
 mod binaries;
 mod capabilities;
