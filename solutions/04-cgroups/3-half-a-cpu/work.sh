@@ -13,10 +13,10 @@ work_hard() {
 mkdir $half
 # v2 has made one file of the two, which were never of use by themselves.
 if [ -e $half/cpu.max ]; then
-    echo '1000 2000' > $half/cpu.max
+    echo '20000 40000' > $half/cpu.max
 else
-    echo 2000 > $half/cpu.cfs_period_us
-    echo 1000 > $half/cpu.cfs_quota_us
+    echo 40000 > $half/cpu.cfs_period_us
+    echo 20000 > $half/cpu.cfs_quota_us
 fi
 
 # This shell goes in, since it is the one that becomes the payload.

@@ -7,9 +7,9 @@ else
 fi
 mkdir $half
 if [ -e $half/cpu.max ]; then
-    echo '1000 2000' > $half/cpu.max
+    echo '20000 40000' > $half/cpu.max
 else
-    echo 2000 > $half/cpu.cfs_period_us
-    echo 1000 > $half/cpu.cfs_quota_us
+    echo 40000 > $half/cpu.cfs_period_us
+    echo 20000 > $half/cpu.cfs_quota_us
 fi
 exec "$@"
