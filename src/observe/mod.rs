@@ -16,6 +16,7 @@ pub mod host;
 mod inside;
 mod ipc;
 mod mounts;
+mod netlink;
 mod network;
 mod nftables;
 mod proc;

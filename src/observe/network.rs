@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 
-use anyhow::{Context, Result, anyhow};
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use anyhow::{Result, anyhow};
+use netlink_packet_core::{NetlinkDeserializable, NetlinkHeader, NetlinkSerializable};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
@@ -21,9 +19,11 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType,
     RouteVia,
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use nix::errno::Errno;
 
-use super::proc::{READ_LIMIT, read_at, visible};
+use super::netlink::Netlink;
+use super::proc::{read_at, visible};
 use super::{nftables, sockets};
 use crate::state::facts::{Interface, Network, Peer};
 
@@ -33,32 +33,36 @@ const MAIN_TABLE: u32 = 254;
 /// Reads the network namespace that the caller is in. `procfs` is a /proc in
 /// which the caller itself shows.
 pub fn read(procfs: BorrowedFd<'_>) -> Result<Network> {
-    let mut netlink = Netlink::open()?;
+    let mut netlink = Netlink::open(NETLINK_ROUTE, "NETLINK_ROUTE")?;
     let mut request = LinkMessage::default();
     request
         .attributes
         .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     let (mut links, mut addresses) = (Vec::new(), Vec::new());
     let (mut routes, mut neighbours) = (Vec::new(), Vec::new());
-    netlink.dump(RouteNetlinkMessage::GetLink(request), |reply| {
-        if let RouteNetlinkMessage::NewLink(link) = reply {
-            links.push(link);
-        }
-    })?;
+    dump(
+        &mut netlink,
+        RouteNetlinkMessage::GetLink(request),
+        |reply| {
+            if let RouteNetlinkMessage::NewLink(link) = reply {
+                links.push(link);
+            }
+        },
+    )?;
     let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-    netlink.dump(request, |reply| {
+    dump(&mut netlink, request, |reply| {
         if let RouteNetlinkMessage::NewAddress(address) = reply {
             addresses.push(address);
         }
     })?;
     let request = RouteNetlinkMessage::GetRoute(RouteMessage::default());
-    netlink.dump(request, |reply| {
+    dump(&mut netlink, request, |reply| {
         if let RouteNetlinkMessage::NewRoute(route) = reply {
             routes.push(route);
         }
     })?;
     let request = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
-    netlink.dump(request, |reply| {
+    dump(&mut netlink, request, |reply| {
         if let RouteNetlinkMessage::NewNeighbour(neighbour) = reply {
             neighbours.push(neighbour);
         }
@@ -136,78 +140,27 @@ fn neighbour_text(neighbour: &NeighbourMessage, names: &BTreeMap<u32, String>) -
     Some(format!("{ip} dev {device}"))
 }
 
-/// A netlink socket in the namespace where it was opened.
-struct Netlink {
-    socket: Socket,
-    buffer: Vec<u8>,
-    sequence: u32,
-}
-
-impl Netlink {
-    fn open() -> Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE).context("socket(NETLINK_ROUTE)")?;
-        socket.bind_auto().context("bind(NETLINK_ROUTE)")?;
-        socket
-            .connect(&SocketAddr::new(0, 0))
-            .context("connect(NETLINK_ROUTE)")?;
-        Ok(Self {
-            socket,
-            buffer: vec![0; 64 << 10],
-            sequence: 0,
-        })
-    }
-
-    /// Asks for a whole table and hands over each entry of it, up to the read
-    /// limit (a namespace can hold any number of them).
-    fn dump(
-        &mut self,
-        request: RouteNetlinkMessage,
-        mut take: impl FnMut(RouteNetlinkMessage),
-    ) -> Result<()> {
-        self.sequence += 1;
+/// Asks for a whole table of rtnetlink(7) and hands over each entry of it.
+fn dump(
+    netlink: &mut Netlink,
+    request: RouteNetlinkMessage,
+    mut take: impl FnMut(RouteNetlinkMessage),
+) -> Result<()> {
+    let mut body = vec![0; request.buffer_len()];
+    request.serialize(&mut body);
+    let mut unread = None;
+    let answer = netlink.dump(request.message_type(), &body, |kind, body| {
         let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-        header.sequence_number = self.sequence;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        self.socket.send(&bytes, 0).context("send(NETLINK_ROUTE)")?;
-
-        let mut total = 0;
-        loop {
-            let size = self
-                .socket
-                .recv(&mut &mut self.buffer[..], 0)
-                .context("recv(NETLINK_ROUTE)")?;
-            total += size as u64;
-            if total > READ_LIMIT {
-                return Err(anyhow!(
-                    "recv(NETLINK_ROUTE): the table is too large to read"
-                ));
-            }
-            let mut rest = &self.buffer[..size.min(self.buffer.len())];
-            while rest.len() >= 16 {
-                let reply = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                    .map_err(|error| anyhow!("recv(NETLINK_ROUTE): {error}"))?;
-                // Entries are aligned to four bytes.
-                let length = (reply.header.length as usize).next_multiple_of(4);
-                match reply.payload {
-                    NetlinkPayload::Done(_) => return Ok(()),
-                    NetlinkPayload::InnerMessage(entry) => take(entry),
-                    // A family that this kernel lacks has no entries.
-                    NetlinkPayload::Error(error) => match error.raw_code().abs() {
-                        0 | libc::EOPNOTSUPP => return Ok(()),
-                        code => {
-                            let errno = nix::errno::Errno::from_raw(code);
-                            return Err(anyhow!("recv(NETLINK_ROUTE): {errno}"));
-                        }
-                    },
-                    _ => {}
-                }
-                rest = rest.get(length..).unwrap_or_default();
-            }
+        header.message_type = kind;
+        match RouteNetlinkMessage::deserialize(&header, body) {
+            Ok(entry) => take(entry),
+            Err(error) => unread = Some(anyhow!("recv(NETLINK_ROUTE): {error}")),
         }
+    });
+    match answer {
+        // A family that this kernel lacks has no entries.
+        Err(error) if error.downcast_ref() == Some(&Errno::EOPNOTSUPP) => Ok(()),
+        answer => answer.and(unread.map_or(Ok(()), Err)),
     }
 }
 

@@ -9,10 +9,12 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use anyhow::{Context, Result, anyhow};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use anyhow::Result;
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use nix::errno::Errno;
 
-use super::proc::{READ_LIMIT, visible};
+use super::netlink::Netlink;
+use super::proc::visible;
 use crate::state::facts::Chain;
 
 // <linux/netfilter/nf_tables.h>; the library of C constants has few of them.
@@ -20,7 +22,6 @@ const SUBSYSTEM: u16 = 10 << 8;
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
 const GET_RULE: u16 = SUBSYSTEM | 7;
 const GET_ELEMENTS: u16 = SUBSYSTEM | 13;
-const DUMP: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
 const INET: u8 = 1;
 const ARP: u8 = 3;
 const NETDEV: u8 = 5;
@@ -131,10 +132,9 @@ impl Message {
 /// names say which one (attributes 1, 2, …), where there are several.
 fn dump(kind: u16, family: u8, names: &[&str]) -> Result<Vec<Message>> {
     // A kernel without netfilter has no rules.
-    let Ok(mut socket) = Socket::new(NETLINK_NETFILTER) else {
+    let Ok(mut netlink) = Netlink::open(NETLINK_NETFILTER, "NETLINK_NETFILTER") else {
         return Ok(Vec::new());
     };
-    socket.bind_auto().context("bind(NETLINK_NETFILTER)")?;
     // struct nfgenmsg, then the names; family 0 asks for those of all.
     let mut body = vec![family, 0, 0, 0];
     for (kind, name) in (1u16..).zip(names) {
@@ -144,61 +144,24 @@ fn dump(kind: u16, family: u8, names: &[&str]) -> Result<Vec<Message>> {
         body.extend(name.as_bytes());
         body.resize(body.len() + 1 + length.next_multiple_of(4) - length, 0);
     }
-    let request = [
-        &(16 + body.len() as u32).to_ne_bytes()[..],
-        &kind.to_ne_bytes(),
-        &DUMP.to_ne_bytes(),
-        &1u32.to_ne_bytes(),
-        &[0; 4],
-        &body,
-    ]
-    .concat();
-    socket
-        .send_to(&request, &SocketAddr::new(0, 0), 0)
-        .context("send(NETLINK_NETFILTER)")?;
-
-    let mut buffer = vec![0; 64 << 10];
-    let (mut messages, mut total) = (Vec::new(), 0);
-    loop {
-        let size = socket
-            .recv(&mut &mut buffer[..], 0)
-            .context("recv(NETLINK_NETFILTER)")?;
-        total += size as u64;
-        if total > READ_LIMIT {
-            return Err(anyhow!(
-                "recv(NETLINK_NETFILTER): there are more rules than can be read"
-            ));
+    let mut messages = Vec::new();
+    let answer = netlink.dump(kind, &body, |_, message| {
+        messages.push(Message {
+            family: message.first().copied().unwrap_or_default(),
+            body: message.get(4..).unwrap_or_default().to_vec(),
+        });
+    });
+    match answer {
+        // The last two: no nf_tables in this kernel.
+        Err(error)
+            if matches!(
+                error.downcast_ref(),
+                Some(Errno::EPERM | Errno::EINVAL | Errno::EOPNOTSUPP)
+            ) =>
+        {
+            Ok(messages)
         }
-        let mut rest = &buffer[..size.min(buffer.len())];
-        while let Some(header) = rest.get(..16) {
-            // struct nlmsghdr: length, type, and three fields that say nothing here.
-            let length = number_ne(&header[..4]) as usize;
-            let kind = u16::from_ne_bytes([header[4], header[5]]);
-            let Some(message) = rest.get(16..length) else {
-                return Err(anyhow!(
-                    "recv(NETLINK_NETFILTER): a message that is cut off"
-                ));
-            };
-            match i32::from(kind) {
-                libc::NLMSG_DONE => return Ok(messages),
-                libc::NLMSG_ERROR => {
-                    let code = number_ne(message.get(..4).unwrap_or_default()) as i32;
-                    return match -code {
-                        // The last two: no nf_tables in this kernel.
-                        0 | libc::EPERM | libc::EINVAL | libc::EOPNOTSUPP => Ok(messages),
-                        code => {
-                            let errno = nix::errno::Errno::from_raw(code);
-                            Err(anyhow!("recv(NETLINK_NETFILTER): {errno}"))
-                        }
-                    };
-                }
-                _ => messages.push(Message {
-                    family: message.first().copied().unwrap_or_default(),
-                    body: message.get(4..).unwrap_or_default().to_vec(),
-                }),
-            }
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        }
+        answer => answer.map(|()| messages),
     }
 }
 

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 
-use super::proc::{READ_LIMIT, read_at};
+use super::netlink::Netlink;
+use super::proc::read_at;
 
 /// States of the kernel's `tcp_states.h`; UDP borrows them.
 const CLOSE: u8 = 7;
 const LISTEN: u8 = 10;
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
-const HEADER: usize = 16;
 
 /// One table of the kernel: its file below `/proc/PID/net`, and how
 /// sock_diag(7) calls it.
@@ -83,41 +83,17 @@ pub fn listening(procfs: BorrowedFd<'_>, names: &BTreeMap<u32, String>) -> BTree
 
 /// The table by netlink; `None` when this kernel does not tell it so.
 fn ask(table: &Table) -> Option<Vec<(IpAddr, u16)>> {
-    const DUMP_REQUEST: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG).ok()?;
-    socket.bind_auto().ok()?;
-    socket.connect(&SocketAddr::new(0, 0)).ok()?;
-
-    // struct nlmsghdr, then struct inet_diag_req_v2 with an empty id.
-    const LENGTH: usize = HEADER + 56;
-    let mut request = [0; LENGTH];
-    request[0..4].copy_from_slice(&(LENGTH as u32).to_ne_bytes());
-    request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    request[6..8].copy_from_slice(&DUMP_REQUEST.to_ne_bytes());
-    request[HEADER] = table.family as u8;
-    request[HEADER + 1] = table.number as u8;
-    request[HEADER + 4..HEADER + 8].copy_from_slice(&(1_u32 << table.state).to_ne_bytes());
-    socket.send(&request, 0).ok()?;
-
-    let (mut found, mut total) = (Vec::new(), 0);
-    let mut buffer = vec![0; 32 << 10];
-    loop {
-        let size = socket.recv(&mut &mut buffer[..], 0).ok()?;
-        total += size as u64;
-        if total > READ_LIMIT {
-            return None;
-        }
-        let mut rest = &buffer[..size.min(buffer.len())];
-        while let Some(header) = rest.get(..HEADER) {
-            let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
-            match i32::from(u16::from_ne_bytes([header[4], header[5]])) {
-                libc::NLMSG_DONE => return Some(found),
-                libc::NLMSG_ERROR => return None,
-                _ => found.extend(rest.get(HEADER..length).and_then(message)),
-            }
-            rest = rest.get(length.max(HEADER).next_multiple_of(4)..)?;
-        }
-    }
+    let mut netlink = Netlink::open(NETLINK_SOCK_DIAG, "NETLINK_SOCK_DIAG").ok()?;
+    // struct inet_diag_req_v2 with an empty id.
+    let mut request = [0; 56];
+    request[0] = table.family as u8;
+    request[1] = table.number as u8;
+    request[4..8].copy_from_slice(&(1_u32 << table.state).to_ne_bytes());
+    let mut found = Vec::new();
+    let answer = netlink.dump(SOCK_DIAG_BY_FAMILY, &request, |_, body| {
+        found.extend(message(body));
+    });
+    answer.ok().map(|()| found)
 }
 
 /// Local address and port of a struct inet_diag_msg.
