@@ -207,6 +207,77 @@ pub fn limits(hierarchy: &str, directory: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// What the processes of a cgroup use together, by controller: bytes of memory,
+/// processes and threads, processor time in microseconds.
+///
+/// It changes by itself from one look to the next: for people, and no fact that
+/// could be compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub memory: Option<u64>,
+    pub pids: Option<u64>,
+    pub cpu: Option<u64>,
+}
+
+/// The use of the cgroups that a process is in. What the root of a hierarchy
+/// counts is the machine's use, and left out.
+pub fn usage(pid: i32) -> Usage {
+    let own = ProcDir::open(std::process::id() as i32).and_then(|own| own.read("mountinfo"));
+    let mounted = own.map(|text| mounts::parse(&text)).unwrap_or_default();
+    let places = ProcDir::open(pid).and_then(|one| one.read("cgroup"));
+    let mut usage = Usage::default();
+    for line in places.unwrap_or_default().lines() {
+        let place = line
+            .split_once(':')
+            .and_then(|(_, rest)| rest.split_once(':'));
+        let Some((controllers, path)) = place else {
+            continue;
+        };
+        let hierarchy = if controllers.is_empty() {
+            "unified"
+        } else {
+            controllers
+        };
+        if let Some(directory) = directory(&mounted, hierarchy, path)
+            && !is_root(hierarchy, &directory)
+        {
+            usage.read(hierarchy, &directory);
+        }
+    }
+    usage
+}
+
+impl Usage {
+    /// Takes what that cgroup counts; on a machine with both versions each
+    /// controller is in one of them.
+    fn read(&mut self, hierarchy: &str, directory: &str) {
+        let file = |name: &str| read_path(&format!("{directory}/{name}"));
+        let number = |name: &str| file(name)?.trim().parse::<u64>().ok();
+        let has = |controller: &str| hierarchy.split(',').any(|word| word == controller);
+        if hierarchy == "unified" {
+            self.memory = number("memory.current").or(self.memory);
+            self.pids = number("pids.current").or(self.pids);
+            let text = file("cpu.stat").unwrap_or_default();
+            let used = text
+                .lines()
+                .find_map(|line| line.strip_prefix("usage_usec "));
+            // v2 counts time in every cgroup, also where v1 has the controller.
+            let used = used.and_then(|number| number.trim().parse().ok());
+            self.cpu = self.cpu.or(used);
+        }
+        if has("memory") {
+            self.memory = number("memory.usage_in_bytes").or(self.memory);
+        }
+        if has("pids") {
+            self.pids = number("pids.current").or(self.pids);
+        }
+        if has("cpuacct") {
+            let nanoseconds = number("cpuacct.usage");
+            self.cpu = nanoseconds.map(|time| time / 1000).or(self.cpu);
+        }
+    }
+}
+
 /// Whether it is the true root of its hierarchy, on which nothing can be set.
 fn is_root(hierarchy: &str, directory: &str) -> bool {
     let exists = |file: &str| std::path::Path::new(directory).join(file).exists();
@@ -238,6 +309,37 @@ mod tests {
         assert_eq!(below("/tp/10", "/tp/1"), "/tp/10");
         assert_eq!(below("/a/b", "/"), "/a/b");
         assert_eq!(below("/", "/"), "/");
+    }
+
+    #[test]
+    fn use_is_read_from_the_files_of_either_version() {
+        let place = std::env::temp_dir().join(format!("tp-usage-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        for (file, text) in [
+            ("memory.current", "4096\n"),
+            ("cpu.stat", "usage_usec 1500\nuser_usec 1000\n"),
+            ("memory.usage_in_bytes", "8192\n"),
+            ("cpuacct.usage", "2000000\n"),
+            ("pids.current", "3\n"),
+        ] {
+            std::fs::write(place.join(file), text).unwrap();
+        }
+        let read = |hierarchies: &[&str]| {
+            let mut usage = Usage::default();
+            for hierarchy in hierarchies {
+                usage.read(hierarchy, place.to_str().unwrap());
+            }
+            (usage.memory, usage.pids, usage.cpu)
+        };
+        let (v2, v1, both) = (
+            read(&["unified"]),
+            read(&["memory", "pids"]),
+            read(&["cpu,cpuacct", "name=systemd"]),
+        );
+        std::fs::remove_dir_all(&place).unwrap();
+        assert_eq!(v2, (Some(4096), Some(3), Some(1500)));
+        assert_eq!(v1, (Some(8192), Some(3), None));
+        assert_eq!(both, (None, None, Some(2000)));
     }
 
     #[test]

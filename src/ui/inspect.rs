@@ -9,6 +9,7 @@ use colored::Colorize;
 use serde_json::{Value, json};
 
 use crate::expect::Texts;
+use crate::observe::cgroups::{Usage, usage};
 use crate::observe::{Frame, process};
 use crate::state::difference;
 use crate::state::facts::{
@@ -71,6 +72,8 @@ struct Subject {
     pid: i32,
     name: String,
     facts: Process,
+    /// What its cgroups use now.
+    usage: Usage,
 }
 
 impl Subject {
@@ -78,6 +81,7 @@ impl Subject {
         Ok(Self {
             pid,
             facts: process(pid, frame)?,
+            usage: usage(pid),
             // Only a label: one that has just ended has none.
             name: std::fs::read_to_string(format!("/proc/{pid}/comm"))
                 .unwrap_or_default()
@@ -194,7 +198,7 @@ impl<'a> Section<'a> {
 }
 
 fn page(here: &Subject, there: &Subject, texts: &Texts) -> String {
-    let sections = sections(&here.facts, &there.facts, texts);
+    let sections = sections(here, there, texts);
     let head = [
         ("pid", &*here.pid.to_string()),
         ("name", &here.name),
@@ -222,7 +226,9 @@ fn page(here: &Subject, there: &Subject, texts: &Texts) -> String {
     page
 }
 
-fn sections<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Vec<Section<'a>> {
+fn sections<'a>(here: &Subject, there: &Subject, texts: &'a Texts) -> Vec<Section<'a>> {
+    let usage = &here.usage;
+    let (here, there) = (&here.facts, &there.facts);
     let mut sections = vec![
         namespaces(here, there, texts),
         names(here, there, texts),
@@ -231,7 +237,7 @@ fn sections<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Vec<Sectio
         confinement(here, there, texts),
         root(here, there, texts),
         mounts(here, there, texts),
-        cgroups(here, there, texts),
+        cgroups(here, there, usage, texts),
         network(here, there, texts),
         ipc(here, there, texts),
         limits(here, there, texts),
@@ -482,7 +488,7 @@ fn mount(mount: &Mount, texts: &Texts) -> String {
     text
 }
 
-fn cgroups<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a> {
+fn cgroups<'a>(here: &Process, there: &Process, usage: &Usage, texts: &'a Texts) -> Section<'a> {
     let mut section = Section::new(texts, "cgroups");
     // One place in all hierarchies, as on v1, is told once.
     let mut alike: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
@@ -507,7 +513,26 @@ fn cgroups<'a>(here: &Process, there: &Process, texts: &'a Texts) -> Section<'a>
             section.line(Mark::Missing, hierarchy);
         }
     }
+    let used = used(usage, texts);
+    if !used.is_empty() {
+        let values = [("items", &*used.join(", "))];
+        section.say(Mark::Same, "cgroup.use", &values);
+    }
     section
+}
+
+/// The use beside the limits: of people's interest, and never a difference.
+fn used(usage: &Usage, texts: &Texts) -> Vec<String> {
+    let mebibytes = |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+    let seconds = |time| format!("{:.2}", time as f64 / 1e6);
+    [
+        ("cgroup.memory", usage.memory.map(mebibytes)),
+        ("cgroup.pids", usage.pids.map(|count| count.to_string())),
+        ("cgroup.cpu", usage.cpu.map(seconds)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some(say(texts, key, &[("value", &value?)])))
+    .collect()
 }
 
 fn cgroup(cgroup: &Cgroup, texts: &Texts) -> String {
@@ -719,6 +744,7 @@ mod tests {
             pid: 7,
             name: "sh".into(),
             facts,
+            usage: Usage::default(),
         }
     }
 
@@ -753,6 +779,29 @@ mod tests {
         let data = data(&here, &there).unwrap();
         assert_eq!(data["difference"]["namespaces"], json!({"uts": "new"}));
         assert_eq!(data["difference"]["hostname"], json!("inside"));
+    }
+
+    #[test]
+    fn the_use_of_the_cgroups_is_told_beside_their_limits_and_is_no_data() {
+        let mut here = subject(|facts| {
+            let limits = [("memory.max".to_owned(), "67108864".to_owned())];
+            let cgroup = Cgroup {
+                path: "/a".into(),
+                limits: limits.into(),
+            };
+            facts.cgroups.insert("unified".into(), cgroup);
+        });
+        here.usage = Usage {
+            memory: Some(3 << 19),
+            pids: Some(3),
+            cpu: Some(2_500_000),
+        };
+        let there = subject(|_| {});
+        let page = page(&here, &there, &Texts::english());
+        let told = "in use: 1.5 MiB of memory, pids 3, 2.50 s of processor time";
+        assert!(page.contains("/a with memory.max 67108864"), "{page}");
+        assert!(page.contains(told), "{page}");
+        assert!(!data(&here, &there).unwrap().to_string().contains("2500000"));
     }
 
     #[test]
