@@ -45,6 +45,9 @@ pub fn set_class(explain: Explain, group: &Directory, class: u32) -> Result<(), 
 }
 
 /// Sets the priority of what the group sends over one interface.
+///
+/// v1 looks the name up among the interfaces of the machine's first network
+/// namespace, whichever the caller is in; a program goes by the index here.
 pub fn set_priority(
     explain: Explain,
     group: &Directory,

@@ -213,8 +213,14 @@ fn mark(
     }
 }
 
+/// The class that lends: no group has this number.
+const WHOLE: &str = "ffff";
+
 /// The other half, which no cgroup does: HTB on the interface, with a class for
 /// each mark that is sure of its share and may borrow what others leave.
+///
+/// Borrow from whom? From the class above, which has the whole rate. Right below
+/// the queueing discipline there is nobody to lend, and a `ceil` means nothing.
 fn divide(explain: Explain, network: &Network, plans: &[Plan]) -> anyhow::Result<()> {
     let Network { interface, rate } = network;
     let digits = rate
@@ -228,6 +234,10 @@ fn divide(explain: Explain, network: &Network, plans: &[Plan]) -> anyhow::Result
         explain,
         &format!("qdisc replace dev {interface} root handle 1: htb"),
     )?;
+    tc(
+        explain,
+        &format!("class replace dev {interface} parent 1: classid 1:{WHOLE} htb rate {rate}"),
+    )?;
     for (percent, class) in plans.iter().filter_map(|plan| plan.network) {
         // In thousandths, so that a share of 1mbit is a number too.
         let share = number * u64::from(percent) * 10;
@@ -238,7 +248,7 @@ fn divide(explain: Explain, network: &Network, plans: &[Plan]) -> anyhow::Result
         tc(
             explain,
             &format!(
-                "class replace dev {interface} parent 1: classid 1:{minor:x} htb rate {share}{unit} ceil {rate}"
+                "class replace dev {interface} parent 1:{WHOLE} classid 1:{minor:x} htb rate {share}{unit} ceil {rate}"
             ),
         )?;
     }
