@@ -302,6 +302,22 @@ fn meaning(call: &str, errno: Errno) -> &'static str {
         }
         ("move_mount" | "mount", Errno::ENOENT) => "no such mount point; `mkdir` it first",
         ("move_mount", Errno::ENOTDIR) => "the mount point is no directory; name a directory",
+        ("ioctl", Errno::ENOTTY) if call.contains("BTRFS") => {
+            "that is on no btrfs; `mkfs.btrfs` one, or use an overlay"
+        }
+        ("ioctl", Errno::EINVAL) if call.contains("BTRFS") => {
+            "not the root of a subvolume (its inode number is 256); `btrfs subvolume create` makes \
+             one"
+        }
+        ("ioctl", Errno::EXDEV) if call.contains("BTRFS") => {
+            "a snapshot shares blocks: both are on one file system"
+        }
+        ("ioctl", Errno::EPERM) if call.contains("BTRFS") => {
+            "only who owns a subvolume may snapshot it; be that user, or root"
+        }
+        ("ioctl", Errno::EEXIST) if call.contains("BTRFS") => {
+            "there is something of that name; choose another"
+        }
         ("lsetxattr", Errno::EPERM) => {
             "only root of the first user namespace sets trusted.* attributes; add --userxattr"
         }

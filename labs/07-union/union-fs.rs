@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! cmd/mount.rs  cmd/which.rs  cmd/diff.rs  cmd/flatten.rs  cmd/commit.rs
+//! cmd/snapshot.rs  cmd/subvolumes.rs  the other way, on btrfs
 //! cmd/stack.rs  the options that name layers, or find those of a mount
 //! ```
 //!
@@ -24,7 +25,9 @@ mod cmd {
     pub mod diff;
     pub mod flatten;
     pub mod mount;
+    pub mod snapshot;
     pub mod stack;
+    pub mod subvolumes;
     pub mod which;
 }
 
@@ -47,6 +50,8 @@ enum Command {
     Diff(cmd::diff::Diff),
     Flatten(cmd::flatten::Flatten),
     Commit(cmd::commit::Commit),
+    Snapshot(cmd::snapshot::Snapshot),
+    Subvolumes(cmd::subvolumes::Subvolumes),
 }
 
 const EXAMPLES: &str = "\
@@ -59,6 +64,8 @@ Examples:
   $ union-fs diff --upper u --lower base      A added, C changed, D deleted
   $ union-fs flatten --upper u --lower base whole
   $ union-fs commit --upper u layer           then: mount --lower layer --lower base …
+  $ union-fs snapshot /mnt/image /mnt/web     on btrfs, in place of all that
+  $ union-fs subvolumes /mnt
 
 Exit status: the command's own (127 if it does not exist, 126 if it cannot be
 executed); 1 if a call failed, or for `which` if nothing shows; 2 for a wrong
@@ -73,5 +80,7 @@ fn main() -> ExitCode {
         Command::Diff(diff) => diff.run(),
         Command::Flatten(flatten) => flatten.run(),
         Command::Commit(commit) => commit.run(explain),
+        Command::Snapshot(snapshot) => snapshot.run(explain),
+        Command::Subvolumes(subvolumes) => subvolumes.run(explain),
     })
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -476,43 +476,143 @@ A /other/far/app
     assert!(parts[1].contains("./opt/new/app f 644 4"), "{output}");
 }
 
-#[test]
-fn a_btrfs_snapshot_keeps_the_image_as_the_chapter_says() {
+/// Runs a script with a new btrfs on /mnt, in a mount namespace of its own, on a
+/// file; `None`, said aloud, where that cannot be.
+fn on_btrfs(name: &str, script: &str) -> Option<Output> {
     if !is_root() {
-        return elsewhere("only root of the first user namespace mounts a btrfs");
+        elsewhere("only root of the first user namespace mounts a btrfs");
+        return None;
     }
     if !peers(&["mkfs.btrfs", "btrfs", "losetup"]) {
-        return;
+        return None;
     }
-    let folder = Folder::new("btrfs");
+    assert!(!script.contains('\''), "{script}");
+    let folder = Folder::new(name);
+    let here = folder.0.display();
+    // A kernel without btrfs, or a container without loop devices: not ours to mend.
+    let make =
+        "truncate -s 128M disk && mkfs.btrfs -qf disk >/dev/null 2>&1 && mount -o loop disk /mnt";
+    let output = shell(&format!("cd {here}; exec unshare -m sh -euc '{make}'"));
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        elsewhere(&format!("a machine with loop devices and btrfs: {why}"));
+        return None;
+    }
+    let output = shell(&format!(
+        "cd {here}; exec unshare -m sh -euc '{make}\n{script}'"
+    ));
+    Some(output)
+}
+
+#[test]
+fn a_btrfs_snapshot_keeps_the_image_as_the_chapter_says() {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/07-union/README.md"));
     let text = text.unwrap();
     let block = text
         .split("```sh\n")
         .find(|block| block.starts_with("# As root, in a mount"));
     let script = block.unwrap().split("```").next().unwrap();
-    // A kernel without btrfs, or a container without loop devices: not ours to mend.
-    let try_it =
-        "truncate -s 128M try && mkfs.btrfs -q try >/dev/null 2>&1 && mount -o loop try /mnt";
-    let here = folder.0.display();
-    let output = shell(&format!("cd {here}; exec unshare -m sh -euc '{try_it}'"));
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr);
-        return elsewhere(&format!("a machine with loop devices and btrfs: {why}"));
-    }
-    let rest = "cat /mnt/container/motd; ! touch /mnt/committed/new 2>/dev/null && echo read-only";
     let script = script.replace('\'', "\u{2019}");
-    let output = printed(&format!(
-        "cd {here}; exec unshare -m sh -euc '{script}\n{rest}' 2>/dev/null"
-    ));
-    let last: Vec<&str> = output.lines().rev().take(3).collect();
-    assert_eq!(
-        last,
-        [
-            "read-only",
-            "changed",
-            "Create a readonly snapshot of '/mnt/container' in '/mnt/committed'"
-        ]
+    // The disk is made again, from the chapter's own first lines.
+    let rest = "cat /mnt/container/motd; ! touch /mnt/committed/new 2>/dev/null && echo read-only";
+    let script = format!("umount /mnt; rm disk\n{script}\n{rest}");
+    let Some(output) = on_btrfs("btrfs-chapter", &script) else {
+        return;
+    };
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    let list = text.split("```\n").find(|block| block.starts_with("ID "));
+    let told = format!("hello\n{}changed\nread-only\n", list.unwrap());
+    assert!(output.ends_with(&told), "{output}");
+}
+
+#[test]
+fn snapshots_are_those_of_the_btrfs_tool_whichever_made_them() {
+    // More than the 255 that the kernel tells at a time, and one within another.
+    let script = r#"
+        btrfs subvolume create /mnt/image >/dev/null
+        mkdir -p /mnt/deep/er
+        union-fs snapshot -r /mnt/image /mnt/deep/er/ours
+        btrfs subvolume snapshot -r /mnt/image /mnt/theirs >/dev/null
+        union-fs snapshot /mnt/deep/er/ours /mnt/image/inner
+        for one in ours theirs; do
+            place=$(find /mnt -name $one)
+            btrfs subvolume show $place | grep -E "Parent UUID|Flags" | tr -d "[:blank:]"
+        done | sort | uniq -c | sed "s/[0-9a-f]*-[-0-9a-f]*/UUID/"
+        union-fs subvolumes /mnt | tail -n +2 | cut -c 6-
+        for i in $(seq 300); do union-fs snapshot /mnt/image /mnt/deep/$i; done
+        union-fs subvolumes /mnt | tail -n +3 | cut -d" " -f1 | sort >ours
+        btrfs subvolume list /mnt | cut -d" " -f2 | sort >theirs
+        cmp ours theirs; wc -l <ours
+    "#;
+    let Some(output) = on_btrfs("btrfs-tool", script) else {
+        return;
+    };
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let told = "      2 Flags:readonly\n      2 ParentUUID:UUID\n \
+                no         -            .\n \
+                yes        image        deep/er/ours\n \
+                no         -            image\n \
+                no         deep/er/ours  image/inner\n \
+                yes        image        theirs\n304\n";
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(squeezed(&output), squeezed(told), "{error}");
+}
+
+#[test]
+fn without_root_the_owner_snapshots_and_nobody_else() {
+    let user = |id: u32, rest: &str| {
+        format!("setpriv --reuid={id} --regid={id} --clear-groups $(pwd)/union-fs {rest}")
+    };
+    let script = format!(
+        "cp $(command -v union-fs) .; chmod 755 . union-fs
+         btrfs subvolume create /mnt/image >/dev/null
+         btrfs subvolume create /mnt/other >/dev/null
+         mkdir -m 777 /mnt/open /mnt/plain; chown 4242 /mnt/image /mnt/plain
+         {}
+         {} || true
+         {} || true
+         {} || true
+         {} || true
+         {} || true
+         {}",
+        user(4242, "snapshot /mnt/image /mnt/open/own"),
+        user(4242, "snapshot /mnt/other /mnt/open/other"),
+        user(4242, "snapshot /mnt/image /mnt/own"),
+        user(4242, "snapshot /mnt/image /mnt/open/own"),
+        user(4242, "snapshot /mnt/plain /mnt/open/plain"),
+        user(4242, "snapshot /mnt/image /tmp/image"),
+        user(4243, "subvolumes /mnt | cut -c 6-"),
     );
-    assert!(output.contains("hello\n"), "{output}");
+    let Some(output) = on_btrfs("btrfs-user", &script) else {
+        return;
+    };
+    let told = String::from_utf8(output.stdout).unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let paths: Vec<&str> = told
+        .lines()
+        .filter_map(|line| line.split(' ').next_back())
+        .collect();
+    assert_eq!(
+        paths,
+        ["PATH", ".", "image", "open/own", "other"],
+        "{error}"
+    );
+    let expected = [
+        ["name=\"other\"", "EPERM", "owns"],
+        ["name=\"own\"", "EACCES", "denied"],
+        ["name=\"own\"", "EEXIST", "another"],
+        ["name=\"plain\"", "EINVAL", "256"],
+        ["name=\"image\"", "ENOTTY", "btrfs"],
+    ];
+    assert_eq!(error.lines().count(), expected.len(), "{error}");
+    for (line, words) in error.lines().zip(expected) {
+        assert!(line.starts_with("error: ioctl("), "{line}");
+        for word in words {
+            assert!(line.contains(word), "no {word}: {line}");
+        }
+    }
 }
