@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -75,6 +76,16 @@ pub fn printed(script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Which cgroup hierarchies there are is the whole machine's affair, and a new one is
+/// on every process's list at once. Who mounts one writes here, who compares such
+/// lists reads.
+pub static HIERARCHIES: RwLock<()> = RwLock::new(());
+
+/// While this is held no test mounts or unmounts a hierarchy.
+pub fn same_hierarchies() -> RwLockReadGuard<'static, ()> {
+    HIERARCHIES.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// How a process differs from this test, as `tp` observes both.
 pub fn inspect(pid: u32) -> Value {
     inspect_against(pid, std::process::id())
@@ -82,6 +93,7 @@ pub fn inspect(pid: u32) -> Value {
 
 /// How a process differs from another: `null` where it does not.
 pub fn inspect_against(pid: u32, other: u32) -> Value {
+    let _same = same_hierarchies();
     let output = Command::new(program("tp"))
         .args(["inspect", &pid.to_string(), "--format", "json"])
         .args(["--against", &other.to_string()])
