@@ -295,9 +295,11 @@ fn not_here(controller: &str) -> String {
 /// v2: lets the children of `parent` have controllers.
 ///
 /// A cgroup has a controller when its parent's `cgroup.subtree_control` names it.
-/// The kernel takes the names only while no process is in the parent itself
-/// (EBUSY): its processes would compete with its child cgroups, and nobody could
-/// say by which weight. That is the *no-internal-process rule*; the root is exempt.
+/// While processes are in the parent itself the kernel refuses memory and io (EBUSY):
+/// they would compete with its child cgroups, and nobody could say by which weight.
+/// That is the *no-internal-process rule*; the root is exempt. cpu, cpuset and pids
+/// alone it takes even then, and the parent becomes the root of a *threaded* subtree,
+/// whose cgroups take single threads and no whole process.
 fn hand_on(explain: Explain, parent: &Directory, wanted: &[String]) -> Result<(), CallError> {
     let words = |file: &str| parent.read(file).unwrap_or_default();
     let (offered, given) = (words("cgroup.controllers"), words("cgroup.subtree_control"));
