@@ -63,18 +63,9 @@ const NO_LIMIT: &str = "9223372036854771712";
 /// The memberships of a process, with the limits where the hierarchy is
 /// mounted for the caller.
 pub fn memberships(text: &str, frame: &Frame) -> BTreeMap<String, Cgroup> {
-    let mounted = ProcDir::open(std::process::id() as i32)
-        .and_then(|own| own.read("mountinfo"))
-        .map(|text| mounts::parse(&text))
-        .unwrap_or_default();
-    text.lines()
-        .filter_map(|line| {
-            let (_, line) = line.split_once(':')?;
-            let (controllers, path) = line.split_once(':')?;
-            let hierarchy = match controllers {
-                "" => "unified",
-                controllers => controllers,
-            };
+    let mounted = mounted();
+    places(text)
+        .map(|(hierarchy, path)| {
             let base = frame.cgroup_base.get(hierarchy).map_or("/", String::as_str);
             let mut cgroup = Cgroup {
                 path: below(path, base),
@@ -90,9 +81,29 @@ pub fn memberships(text: &str, frame: &Frame) -> BTreeMap<String, Cgroup> {
                     told = "cpu";
                 }
             }
-            Some((told.to_string(), cgroup))
+            (told.to_string(), cgroup)
         })
         .collect()
+}
+
+/// Each hierarchy of a `/proc/PID/cgroup`, v2's as `unified`, and the path there.
+fn places(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let hierarchy = match controllers {
+            "" => "unified",
+            controllers => controllers,
+        };
+        Some((hierarchy, path))
+    })
+}
+
+/// The mounts that the caller sees.
+fn mounted() -> Vec<Line> {
+    ProcDir::open(std::process::id() as i32)
+        .and_then(|own| own.read("mountinfo"))
+        .map(|text| mounts::parse(&text))
+        .unwrap_or_default()
 }
 
 /// A cgroup of the caller's own, as a directory.
@@ -115,17 +126,15 @@ impl Own {
 /// The caller's own cgroup in each hierarchy that is mounted and has
 /// controllers.
 pub fn own() -> Vec<Own> {
-    let mounted = mounts::parse(&read_path("/proc/self/mountinfo").unwrap_or_default());
+    let mounted = mounted();
     let memberships = read_path("/proc/self/cgroup").unwrap_or_default();
-    let found = memberships.lines().filter_map(|line| {
-        let (names, path) = line.split_once(':')?.1.split_once(':')?;
-        let hierarchy = if names.is_empty() { "unified" } else { names };
+    let found = places(&memberships).filter_map(|(hierarchy, path)| {
         let line = mount_of(&mounted, hierarchy, path)?;
         let rest = path.strip_prefix(line.root.trim_end_matches('/'))?;
         Some(Own {
-            controllers: names
+            controllers: hierarchy
                 .split(',')
-                .filter(|name| !name.is_empty())
+                .filter(|name| *name != "unified")
                 .map(str::to_owned)
                 .collect(),
             directory: Path::new(&line.point).join(rest.trim_start_matches('/')),
@@ -186,7 +195,7 @@ pub fn hide_devices(limits: &mut BTreeMap<String, String>) {
 
 /// The limits of one cgroup that are not the kernel's defaults, by file.
 pub fn limits(hierarchy: &str, directory: &str) -> BTreeMap<String, String> {
-    if is_root(hierarchy, directory) {
+    if is_root(hierarchy, Path::new(directory)) {
         return BTreeMap::new();
     }
     let files: Vec<(&str, &str)> = match hierarchy {
@@ -222,24 +231,12 @@ pub struct Usage {
 /// The use of the cgroups that a process is in. What the root of a hierarchy
 /// counts is the machine's use, and left out.
 pub fn usage(pid: i32) -> Usage {
-    let own = ProcDir::open(std::process::id() as i32).and_then(|own| own.read("mountinfo"));
-    let mounted = own.map(|text| mounts::parse(&text)).unwrap_or_default();
-    let places = ProcDir::open(pid).and_then(|one| one.read("cgroup"));
+    let mounted = mounted();
+    let text = ProcDir::open(pid).and_then(|one| one.read("cgroup"));
     let mut usage = Usage::default();
-    for line in places.unwrap_or_default().lines() {
-        let place = line
-            .split_once(':')
-            .and_then(|(_, rest)| rest.split_once(':'));
-        let Some((controllers, path)) = place else {
-            continue;
-        };
-        let hierarchy = if controllers.is_empty() {
-            "unified"
-        } else {
-            controllers
-        };
+    for (hierarchy, path) in places(&text.unwrap_or_default()) {
         if let Some(directory) = directory(&mounted, hierarchy, path)
-            && !is_root(hierarchy, &directory)
+            && !is_root(hierarchy, Path::new(&directory))
         {
             usage.read(hierarchy, &directory);
         }
@@ -279,8 +276,8 @@ impl Usage {
 }
 
 /// Whether it is the true root of its hierarchy, on which nothing can be set.
-fn is_root(hierarchy: &str, directory: &str) -> bool {
-    let exists = |file: &str| std::path::Path::new(directory).join(file).exists();
+pub fn is_root(hierarchy: &str, directory: &Path) -> bool {
+    let exists = |file: &str| directory.join(file).exists();
     match hierarchy {
         "unified" => !exists("cgroup.type"),
         _ => exists("release_agent"),

@@ -172,7 +172,7 @@ fn handing_on(own: &Own, wanted: &[&str]) -> Option<PathBuf> {
 /// delegated, its processes move into a leaf.
 fn hand_on(own: &Path, wanted: &[&str]) -> bool {
     let file = own.join("cgroup.subtree_control");
-    let is_root = !own.join("cgroup.type").exists();
+    let is_root = cgroups::is_root("unified", own);
     let enable = || {
         // With processes in it the kernel would still take cpu, cpuset and pids, and
         // make the cgroup the root of a threaded subtree, which nobody asked for.

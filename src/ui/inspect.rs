@@ -51,7 +51,7 @@ pub fn inspect(
     let here = Subject::read(pid, &watching)?;
     let there = Subject::read(against, &frame)?;
     match format {
-        Format::Text => Ok(page(&here, &there, texts)),
+        Format::Text => Ok(page(&here, &there, &usage(pid), texts)),
         Format::Yaml => {
             serde_yaml::to_string(&data(&here, &there)?).context("the difference as YAML")
         }
@@ -72,8 +72,6 @@ struct Subject {
     pid: i32,
     name: String,
     facts: Process,
-    /// What its cgroups use now.
-    usage: Usage,
 }
 
 impl Subject {
@@ -81,7 +79,6 @@ impl Subject {
         Ok(Self {
             pid,
             facts: process(pid, frame)?,
-            usage: usage(pid),
             // Only a label: one that has just ended has none.
             name: std::fs::read_to_string(format!("/proc/{pid}/comm"))
                 .unwrap_or_default()
@@ -197,8 +194,9 @@ impl<'a> Section<'a> {
     }
 }
 
-fn page(here: &Subject, there: &Subject, texts: &Texts) -> String {
-    let sections = sections(here, there, texts);
+/// `usage`: what the first one's cgroups use now.
+fn page(here: &Subject, there: &Subject, usage: &Usage, texts: &Texts) -> String {
+    let sections = sections(&here.facts, &there.facts, usage, texts);
     let head = [
         ("pid", &*here.pid.to_string()),
         ("name", &here.name),
@@ -226,9 +224,12 @@ fn page(here: &Subject, there: &Subject, texts: &Texts) -> String {
     page
 }
 
-fn sections<'a>(here: &Subject, there: &Subject, texts: &'a Texts) -> Vec<Section<'a>> {
-    let usage = &here.usage;
-    let (here, there) = (&here.facts, &there.facts);
+fn sections<'a>(
+    here: &Process,
+    there: &Process,
+    usage: &Usage,
+    texts: &'a Texts,
+) -> Vec<Section<'a>> {
     let mut sections = vec![
         namespaces(here, there, texts),
         names(here, there, texts),
@@ -744,13 +745,17 @@ mod tests {
             pid: 7,
             name: "sh".into(),
             facts,
-            usage: Usage::default(),
         }
     }
 
     #[test]
     fn two_alike_differ_in_nothing() {
-        let page = page(&subject(|_| {}), &subject(|_| {}), &Texts::english());
+        let page = page(
+            &subject(|_| {}),
+            &subject(|_| {}),
+            &Usage::default(),
+            &Texts::english(),
+        );
         assert!(page.contains("The same in both: namespaces, host name, identity,"));
         assert!(!page.contains('~') || page.matches('~').count() == 1);
         let data = data(&subject(|_| {}), &subject(|_| {})).unwrap();
@@ -769,7 +774,7 @@ mod tests {
             facts.view.hostname = "outside".into();
             facts.uid_map = vec!["0 0 4294967295".into()];
         });
-        let page = page(&here, &there, &Texts::english());
+        let page = page(&here, &there, &Usage::default(), &Texts::english());
         assert!(page.contains("uts      new, owned by another user namespace"));
         assert!(page.contains("net      the same"));
         assert!(page.contains("host name inside, there outside"));
@@ -783,7 +788,7 @@ mod tests {
 
     #[test]
     fn the_use_of_the_cgroups_is_told_beside_their_limits_and_is_no_data() {
-        let mut here = subject(|facts| {
+        let here = subject(|facts| {
             let limits = [("memory.max".to_owned(), "67108864".to_owned())];
             let cgroup = Cgroup {
                 path: "/a".into(),
@@ -791,13 +796,13 @@ mod tests {
             };
             facts.cgroups.insert("unified".into(), cgroup);
         });
-        here.usage = Usage {
+        let usage = Usage {
             memory: Some(3 << 19),
             pids: Some(3),
             cpu: Some(2_500_000),
         };
         let there = subject(|_| {});
-        let page = page(&here, &there, &Texts::english());
+        let page = page(&here, &there, &usage, &Texts::english());
         let told = "in use: 1.5 MiB of memory, pids 3, 2.50 s of processor time";
         assert!(page.contains("/a with memory.max 67108864"), "{page}");
         assert!(page.contains(told), "{page}");
@@ -807,7 +812,12 @@ mod tests {
     #[test]
     fn what_another_wrote_cannot_steer_the_terminal() {
         let here = subject(|facts| facts.view.hostname = "\u{1b}[2Jboo\n".into());
-        let page = page(&here, &subject(|_| {}), &Texts::english());
+        let page = page(
+            &here,
+            &subject(|_| {}),
+            &Usage::default(),
+            &Texts::english(),
+        );
         assert!(page.contains("\\u{1b}[2Jboo\\n"));
         assert!(!page.contains("\u{1b}[2J"));
     }

@@ -7,14 +7,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use labs::cgroups::{Group, Machine, Version, cpu, memory};
 use serde_json::Value;
 
-use crate::support::{HIERARCHIES, Payload, difference, peers, printed, shell};
+use crate::support::{Payload, difference, other_hierarchies, peers, printed, shell};
 use crate::{elsewhere, skipped};
 
 fn is_root() -> bool {
@@ -452,7 +451,7 @@ fn a_hierarchy_that_is_not_mounted_is_mounted_on_a_place_of_ones_own() {
     );
     let file = std::env::temp_dir().join(format!("{}.sh", scene.name));
     fs::write(&file, script).unwrap();
-    let alone = HIERARCHIES.write().unwrap_or_else(PoisonError::into_inner);
+    let alone = other_hierarchies();
     let output = shell(&format!("unshare --mount sh -eu {}", file.display()));
     let name = format!("name={}", scene.name);
     // A hierarchy ends with its last mount if no cgroup is left in it. One that has just
@@ -461,15 +460,13 @@ fn a_hierarchy_that_is_not_mounted_is_mounted_on_a_place_of_ones_own() {
         "unshare --mount sh -c 'mount -t cgroup -o none,{name} none {0} && umount {0}'",
         point.display()
     );
-    let mut rest = 60;
-    while rest > 0
-        && fs::read_to_string("/proc/self/cgroup")
-            .unwrap()
-            .contains(&name)
-    {
+    for _ in 0..60 {
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+        if !own.contains(&name) {
+            break;
+        }
         std::thread::sleep(Duration::from_millis(50));
         shell(&again);
-        rest -= 1;
     }
     drop(alone);
     fs::remove_file(&file).unwrap();
@@ -707,8 +704,9 @@ fn the_slides_tree_shares_out_an_interface_and_what_one_leaves_the_others_borrow
         panic!("{text}{error}")
     };
     let sent: Vec<i64> = start.iter().zip(end).map(|(from, to)| to - from).collect();
+    let whole: i64 = sent.iter().sum();
     for (sent, share) in sent.iter().zip([50, 30, 20]) {
-        let got = sent * 100 / (end.iter().sum::<i64>() - start.iter().sum::<i64>());
+        let got = sent * 100 / whole;
         assert!((got - share).abs() <= 5, "{text}");
     }
     // 1000 packets more, half of them over its own share; none while all sent.

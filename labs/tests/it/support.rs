@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -79,11 +79,16 @@ pub fn printed(script: &str) -> String {
 /// Which cgroup hierarchies there are is the whole machine's affair, and a new one is
 /// on every process's list at once. Who mounts one writes here, who compares such
 /// lists reads.
-pub static HIERARCHIES: RwLock<()> = RwLock::new(());
+static HIERARCHIES: RwLock<()> = RwLock::new(());
 
 /// While this is held no test mounts or unmounts a hierarchy.
 pub fn same_hierarchies() -> RwLockReadGuard<'static, ()> {
     HIERARCHIES.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While this is held nobody else compares them.
+pub fn other_hierarchies() -> RwLockWriteGuard<'static, ()> {
+    HIERARCHIES.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a process differs from this test, as `tp` observes both.
