@@ -18,7 +18,7 @@ mod join;
 mod kind;
 mod mounts;
 
-pub use clone3::clone3;
+pub use clone3::{clone3, clone3_into};
 pub use id_map::{map_root, write_file, write_id_maps};
 pub use join::{join, open_namespaces};
 pub use kind::{Kind, flag_names, flags};

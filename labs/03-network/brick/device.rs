@@ -15,7 +15,8 @@ use std::str::FromStr;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute,
+    LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -102,11 +103,49 @@ pub fn add_veth(
     peer: &str,
     elsewhere: Option<&OwnedFd>,
 ) -> Result<(), CallError> {
+    let pair = Pair {
+        name,
+        peer,
+        elsewhere,
+        ..Pair::default()
+    };
+    add_pair(netlink, explain, &pair)
+}
+
+/// A veth pair with all that its ends can be born with.
+#[derive(Debug, Default)]
+pub struct Pair<'a> {
+    /// The end in the socket's namespace.
+    pub name: &'a str,
+    /// The other end.
+    pub peer: &'a str,
+    /// The namespace in which the other end is born; else this one.
+    pub elsewhere: Option<&'a OwnedFd>,
+    /// The other end's link-layer address; else a random one.
+    pub peer_address: Option<[u8; 6]>,
+    /// The number of the bridge whose port this end becomes.
+    pub master: Option<u32>,
+    /// This end is up from the beginning. (The other one cannot be: the kernel
+    /// makes it first, and a veth without its other end does not come up.)
+    pub up: bool,
+}
+
+/// [`add_veth`], [`set_master`] and [`set_up`] in one message: an engine that
+/// starts many containers saves an answer each. The kernel undoes all of
+/// it where a part is refused.
+pub fn add_pair(netlink: &mut Netlink, explain: Explain, pair: &Pair) -> Result<(), CallError> {
     // The other end is a whole message inside the message, with its own header.
+    let Pair { name, peer, .. } = pair;
     let mut other = LinkMessage::default();
-    other.attributes = vec![LinkAttribute::IfName(peer.into())];
+    other.attributes = vec![LinkAttribute::IfName((*peer).into())];
     let mut told = format!("IFLA_IFNAME={peer:?}");
-    if let Some(namespace) = elsewhere {
+    if let Some(address) = pair.peer_address {
+        other
+            .attributes
+            .push(LinkAttribute::Address(address.into()));
+        told += &format!(", IFLA_ADDRESS={}", link_layer(address));
+    }
+    if let Some(namespace) = pair.elsewhere {
         other
             .attributes
             .push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
@@ -117,11 +156,21 @@ pub fn add_veth(
         LinkInfo::Kind(InfoKind::Veth),
         LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(other))),
     ]);
+    let mut own = format!("IFLA_IFNAME={name:?}");
+    if let Some(master) = pair.master {
+        link.attributes.push(LinkAttribute::Controller(master));
+        own += &format!(", IFLA_MASTER={master}");
+    }
+    if pair.up {
+        link.header.flags = LinkFlags::Up;
+        link.header.change_mask = LinkFlags::Up;
+        own += ", IFF_UP";
+    }
     // CREATE: without it a "new link" is a change of one that is there. EXCL: and
     // with it alone an interface of that name would be changed instead.
     netlink.order(
         explain,
-        &format!("{{RTM_NEWLINK, IFLA_IFNAME={name:?}, \"veth\", VETH_INFO_PEER={{{told}}}}}"),
+        &format!("{{RTM_NEWLINK, {own}, \"veth\", VETH_INFO_PEER={{{told}}}}}"),
         RouteNetlinkMessage::NewLink(link),
         NLM_F_CREATE | NLM_F_EXCL,
     )
@@ -141,6 +190,25 @@ pub fn add_bridge(netlink: &mut Netlink, explain: Explain, name: &str) -> Result
         RouteNetlinkMessage::NewLink(new_link(name, InfoKind::Bridge)),
         NLM_F_CREATE | NLM_F_EXCL,
     )
+}
+
+/// Deletes an interface; of a veth pair both ends. ENODEV when it is gone already.
+///
+/// EOPNOTSUPP for one that belongs to hardware, or to its namespace as `lo`.
+pub fn delete_device(netlink: &mut Netlink, explain: Explain, name: &str) -> Result<(), CallError> {
+    let mut link = LinkMessage::default();
+    link.attributes = vec![LinkAttribute::IfName(name.into())];
+    netlink.order(
+        explain,
+        &format!("{{RTM_DELLINK, IFLA_IFNAME={name:?}}}"),
+        RouteNetlinkMessage::DelLink(link),
+        0,
+    )
+}
+
+/// Six bytes as they are written: `02:42:ac:11:00:02`.
+pub fn link_layer(address: [u8; 6]) -> String {
+    address.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Changes one thing of the interface with this number.
@@ -198,6 +266,21 @@ pub fn rename(
     change(netlink, explain, index, &told, attribute)
 }
 
+/// Gives an interface a link-layer address.
+///
+/// A bridge that was given one keeps it. Else it has the lowest of its ports', and
+/// with each port that comes or goes its neighbours have to learn it anew.
+pub fn set_link_layer(
+    netlink: &mut Netlink,
+    explain: Explain,
+    index: u32,
+    address: [u8; 6],
+) -> Result<(), CallError> {
+    let told = format!("IFLA_ADDRESS={}", link_layer(address));
+    let attribute = LinkAttribute::Address(address.into());
+    change(netlink, explain, index, &told, attribute)
+}
+
 /// Makes an interface a port of the bridge with the number `master`.
 ///
 /// From then on what it receives goes to the bridge and not to the host's own
@@ -212,6 +295,20 @@ pub fn set_master(
     let told = format!("IFLA_MASTER={master}");
     let attribute = LinkAttribute::Controller(master);
     change(netlink, explain, index, &told, attribute)
+}
+
+/// Lets a bridge send a frame out by the port that it came in by: "hairpin mode".
+///
+/// A bridge does not do so, as whoever is behind that port has seen the frame. But
+/// where a destination is changed on the way (NAT) while the frame is bridged, as
+/// br_netfilter does, the new one may well be its sender.
+pub fn set_hairpin(netlink: &mut Netlink, explain: Explain, index: u32) -> Result<(), CallError> {
+    let data = InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(true)]);
+    let kind = InfoPortKind::Bridge;
+    let attribute =
+        LinkAttribute::LinkInfo(vec![LinkInfo::PortKind(kind), LinkInfo::PortData(data)]);
+    let told = "IFLA_INFO_SLAVE_KIND=\"bridge\", IFLA_BRPORT_MODE=1";
+    change(netlink, explain, index, told, attribute)
 }
 
 /// Brings an interface up or down: the administrator's will, IFF_UP.
@@ -311,6 +408,40 @@ pub fn add_route(
         RouteNetlinkMessage::NewRoute(message),
         NLM_F_CREATE | NLM_F_EXCL,
     )
+}
+
+/// The networks that this namespace has IPv4 routes to, in all its tables, each
+/// with the number of the interface that leads there; the default route left out: whoever chooses an address for a network of their own
+/// has to keep clear of these.
+pub fn routed_networks(
+    netlink: &mut Netlink,
+    explain: Explain,
+) -> Result<Vec<(Address, Option<u32>)>, CallError> {
+    let mut question = RouteMessage::default();
+    question.header.address_family = AddressFamily::Inet;
+    let routes = netlink.dump(
+        explain,
+        "{RTM_GETROUTE, AF_INET, NLM_F_DUMP}",
+        RouteNetlinkMessage::GetRoute(question),
+    )?;
+    let network = |message: RouteNetlinkMessage| {
+        let RouteNetlinkMessage::NewRoute(route) = message else {
+            return None;
+        };
+        let prefix = route.header.destination_prefix_length;
+        let mut ip = None;
+        let mut device = None;
+        for attribute in route.attributes {
+            match attribute {
+                RouteAttribute::Destination(RouteAddress::Inet(to)) => ip = Some(to),
+                RouteAttribute::Oif(index) => device = Some(index),
+                _ => {}
+            }
+        }
+        let ip = IpAddr::V4(ip?);
+        Some((Address { ip, prefix }, device))
+    };
+    Ok(routes.into_iter().filter_map(network).collect())
 }
 
 fn family(ip: IpAddr) -> AddressFamily {

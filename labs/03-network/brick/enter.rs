@@ -32,6 +32,28 @@ pub fn setns_net(explain: Explain, namespace: &OwnedFd) -> Result<(), CallError>
     )
 }
 
+/// Does something in another network namespace, while the caller stays where it is.
+///
+/// setns(2) moves a thread, not a process, and the way back may be barred: an
+/// ordinary user's process may enter a network that its user namespace owns, but
+/// not the machine's again. So a thread goes, and ends there. What it opens (a
+/// netlink socket, a listening one) belongs to that namespace for good.
+pub fn inside<T: Send>(
+    explain: Explain,
+    namespace: &OwnedFd,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, CallError> {
+    std::thread::scope(|scope| {
+        let gone = scope.spawn(|| {
+            setns_net(explain, namespace)?;
+            Ok(work())
+        });
+        // It panics when `work` does, and that is the caller's panic.
+        gone.join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// Moves the caller into an open network namespace called `name`, with a /sys
 /// and an /etc that belong to it. Others see nothing of these mounts.
 pub fn enter(explain: Explain, name: &str, namespace: &OwnedFd) -> Result<(), CallError> {

@@ -15,9 +15,10 @@ mod names;
 mod netlink;
 
 pub use device::{
-    Address, add_address, add_bridge, add_route, add_veth, index_of, move_device, rename,
-    set_master, set_up,
+    Address, Pair, add_address, add_bridge, add_pair, add_route, add_veth, delete_device, index_of,
+    link_layer, move_device, rename, routed_networks, set_hairpin, set_link_layer, set_master,
+    set_up,
 };
-pub use enter::{enter, mount_sys, setns_net};
+pub use enter::{enter, inside, mount_sys, setns_net};
 pub use names::{DIRECTORY, add, delete, list, named, names_of, open_name, share_directory};
 pub use netlink::Netlink;

@@ -14,7 +14,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -60,12 +60,53 @@ impl Netlink {
         explain.call(call, answer)
     }
 
-    fn exchange(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+    /// Asks for all objects of a kind and gives them; `told` is the question in
+    /// words.
+    ///
+    /// The answer comes in many messages, many of them in one datagram, and ends
+    /// with one that says so.
+    pub fn dump(
+        &mut self,
+        explain: Explain,
+        told: &str,
+        message: RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, CallError> {
+        let call = format!("sendto({}, {told})", self.socket.as_raw_fd());
+        let answer = self
+            .send(message, NLM_F_DUMP)
+            .and_then(|()| self.collect())
+            .map_err(errno);
+        explain.call(call, answer)
+    }
+
+    fn collect(&mut self) -> io::Result<Vec<RouteNetlinkMessage>> {
+        let mut found = Vec::new();
+        loop {
+            let (bytes, _) = self.socket.recv_from_full()?;
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                    .map_err(|_| io::Error::from(Errno::EBADMSG))?;
+                // Each message begins at a multiple of four.
+                let length = (answer.header.length as usize).next_multiple_of(4);
+                rest = rest.get(length..).unwrap_or_default();
+                match answer.payload {
+                    _ if answer.header.sequence_number != self.sequence => {}
+                    NetlinkPayload::Done(_) => return Ok(found),
+                    NetlinkPayload::Error(error) => {
+                        return Err(io::Error::from_raw_os_error(-error.raw_code()));
+                    }
+                    NetlinkPayload::InnerMessage(message) => found.push(message),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.sequence += 1;
         let mut header = NetlinkHeader::default();
-        // ACK: answer also when all went well. Otherwise silence would have to
-        // be told from success.
-        header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        header.flags = NLM_F_REQUEST | flags;
         header.sequence_number = self.sequence;
         let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
         packet.finalize();
@@ -73,7 +114,13 @@ impl Netlink {
         packet.serialize(&mut bytes);
         // Port 0 is the kernel.
         self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+        Ok(())
+    }
 
+    fn exchange(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        // ACK: answer also when all went well. Otherwise silence would have to
+        // be told from success.
+        self.send(message, NLM_F_ACK | flags)?;
         loop {
             let (bytes, _) = self.socket.recv_from_full()?;
             let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&bytes)

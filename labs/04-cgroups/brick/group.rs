@@ -130,8 +130,9 @@ impl Group {
     /// Makes it, and the cgroups above it, in each hierarchy.
     pub fn create(&self, explain: Explain) -> anyhow::Result<()> {
         for (hierarchy, directory) in &self.places {
-            let start = match directory.path.strip_prefix(hierarchy.base()) {
-                Ok(_) => hierarchy.base(),
+            let base = hierarchy.base();
+            let start = match directory.path.strip_prefix(&base) {
+                Ok(_) => base,
                 Err(_) => hierarchy.point.clone(),
             };
             let mut parent = Directory::new(hierarchy.version, start);

@@ -55,15 +55,19 @@ pub struct IdMap {
 pub fn bind(explain: Explain, root: &Root, bind: &Bind, map: Option<IdMap>) -> anyhow::Result<()> {
     // While it is attached nowhere, nobody can open a file through it. With mount(2)
     // there is a moment in which the bind is there, and still writable.
-    let tree = open_tree(explain, &bind.source)?;
+    let tree = open_tree(explain, &bind.source, true)?;
     if bind.read_only {
         // Flags of the mount, not of the file system: the source stays writable.
-        set_attributes(explain, &tree, libc::MOUNT_ATTR_RDONLY, None)?;
+        set_attributes(explain, &tree, Attributes::READ_ONLY, None)?;
     }
     if let Some(map) = map {
         // The namespace is only where the kernel keeps a map; nobody will live in it.
         let users = user_namespace(explain, map)?;
-        set_attributes(explain, &tree, libc::MOUNT_ATTR_IDMAP, Some(&users))?;
+        let idmap = Attributes {
+            set: libc::MOUNT_ATTR_IDMAP,
+            ..Attributes::READ_ONLY
+        };
+        set_attributes(explain, &tree, idmap, Some(&users))?;
     }
     // A directory is mounted on a directory, anything else on a file (ENOTDIR).
     let make = if bind.source.is_dir() {
@@ -77,63 +81,108 @@ pub fn bind(explain: Explain, root: &Root, bind: &Bind, map: Option<IdMap>) -> a
     Ok(move_mount(explain, &tree, &target)?)
 }
 
-/// A copy of the mount at `path` and of all below it, attached nowhere.
-fn open_tree(explain: Explain, path: &Path) -> anyhow::Result<OwnedFd> {
+/// A copy of the mount at `path`, with `recursive` also of all below it, attached
+/// nowhere. To copy a mount without those on it is refused in a user namespace
+/// (EINVAL): it would show what they cover.
+pub fn open_tree(explain: Explain, path: &Path, recursive: bool) -> anyhow::Result<OwnedFd> {
     let name = CString::new(path.as_os_str().as_bytes()).context("a path holds a NUL byte")?;
     // Without OPEN_TREE_CLONE it would be a descriptor of the mount that is there,
-    // and the attributes would be changed for the host. AT_RECURSIVE, because in a user
-    // namespace a mount without those on it would show what they cover (EINVAL).
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
+    // and the attributes would be changed for the host.
+    let mut flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= libc::AT_RECURSIVE as u32;
+    }
     // SAFETY: `name` is a C string; a descriptor that comes back is new and ours.
     let fd = unsafe {
         let fd = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, name.as_ptr(), flags);
         Errno::result(fd).map(|fd| OwnedFd::from_raw_fd(fd as i32))
     };
+    let below = if recursive { "|AT_RECURSIVE" } else { "" };
     Ok(explain.call_returning(
-        format!("open_tree(AT_FDCWD, {path:?}, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE)"),
+        format!("open_tree(AT_FDCWD, {path:?}, OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC{below})"),
         fd,
         |fd| fd.as_raw_fd().into(),
     )?)
 }
 
-/// mount_setattr(2) on an open mount and all below it: all are changed, or none.
-pub(super) fn set_attributes(
+/// What mount_setattr(2) is to change of a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// MOUNT_ATTR_… to add, …
+    pub set: u64,
+    /// … and to take away. What the owner of another user namespace has set is
+    /// locked, and stays (EPERM).
+    pub clear: u64,
+    /// MS_PRIVATE, MS_SLAVE, MS_SHARED or MS_UNBINDABLE; 0 leaves it as it is.
+    pub propagation: u64,
+    /// All mounts below, too.
+    pub recursive: bool,
+}
+
+impl Attributes {
+    /// The whole tree read-only.
+    pub const READ_ONLY: Self = Self {
+        set: libc::MOUNT_ATTR_RDONLY,
+        clear: 0,
+        propagation: 0,
+        recursive: true,
+    };
+}
+
+/// mount_setattr(2) on an open mount: all that it is to change is changed, or none.
+pub fn set_attributes(
     explain: Explain,
     tree: &OwnedFd,
-    set: u64,
+    change: Attributes,
     users: Option<&File>,
 ) -> Result<(), CallError> {
+    let recursive = if change.recursive {
+        libc::AT_RECURSIVE
+    } else {
+        0
+    };
     // SAFETY: all-zero is a valid mount_attr; the kernel reads as much as its size
     // says. The empty path with AT_EMPTY_PATH is the descriptor itself.
     let done = unsafe {
         let mut attributes: libc::mount_attr = std::mem::zeroed();
-        attributes.attr_set = set;
+        attributes.attr_set = change.set;
+        attributes.attr_clr = change.clear;
+        attributes.propagation = change.propagation;
         attributes.userns_fd = users.map_or(0, |file| file.as_raw_fd() as u64);
         libc::syscall(
             libc::SYS_mount_setattr,
             tree.as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            libc::AT_EMPTY_PATH | recursive,
             &raw const attributes,
             size_of_val(&attributes),
         )
     };
-    let what = match users {
-        Some(users) => format!("attr_set=MOUNT_ATTR_IDMAP, userns_fd={}", users.as_raw_fd()),
-        None => "attr_set=MOUNT_ATTR_RDONLY".into(),
+    let what = match (users, change) {
+        (Some(users), _) => format!("attr_set=MOUNT_ATTR_IDMAP, userns_fd={}", users.as_raw_fd()),
+        (None, Attributes::READ_ONLY) => "attr_set=MOUNT_ATTR_RDONLY".into(),
+        (None, change) => format!(
+            "attr_set={:#x}, attr_clr={:#x}, propagation={:#x}",
+            change.set, change.clear, change.propagation
+        ),
+    };
+    let below = if change.recursive {
+        "|AT_RECURSIVE"
+    } else {
+        ""
     };
     explain.call(
         format!(
-            "mount_setattr({}, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {{{what}}})",
+            "mount_setattr({}, \"\", AT_EMPTY_PATH{below}, {{{what}}})",
             tree.as_raw_fd()
         ),
         Errno::result(done).map(drop),
     )
 }
 
-/// The only call of the four that anybody can see the effect of.
-/// Attaches a detached tree to what is open as `target`.
-fn move_mount(explain: Explain, tree: &OwnedFd, target: &OwnedFd) -> Result<(), CallError> {
+/// Attaches a detached tree to what is open as `target`: the only call of the four
+/// that anybody can see the effect of.
+pub fn move_mount(explain: Explain, tree: &OwnedFd, target: &OwnedFd) -> Result<(), CallError> {
     let (from, to) = (tree.as_raw_fd(), target.as_raw_fd());
     let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
     // SAFETY: both paths are the empty C string: the descriptors themselves.

@@ -43,7 +43,36 @@ pub fn mount_dev(explain: Explain, root: &Root) -> Result<(), CallError> {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     // 755: only root makes nodes. And whatever the box has in its own /dev is covered.
     mount_on(explain, root, "tmpfs", "/dev", plain, "mode=755")?;
+    make_nodes(explain, root)?;
 
+    // ptmxmode, because /dev/pts/ptmx has mode 000 unless it is given one; `newinstance`
+    // is what every mount of devpts is since Linux 4.7, and says so to older ones. A
+    // runtime adds gid=5 (the group tty) where that id is mapped.
+    // An instance of its own: numbers from 0, and no way to the terminals outside.
+    mount_on(
+        explain,
+        root,
+        "devpts",
+        "/dev/pts",
+        plain,
+        "newinstance,ptmxmode=0666,mode=0620",
+    )?;
+    // For shm_open(3) and sem_open(3), which are files here. Nobody needs a device or a
+    // program in it. Without size= it may take half of the memory; Docker says 64 MB.
+    let data = MsFlags::MS_NODEV;
+    mount_on(
+        explain,
+        root,
+        "tmpfs",
+        "/dev/shm",
+        plain | data,
+        "mode=1777",
+    )
+}
+
+/// The nodes and links that every program expects, in what is mounted at /dev of the
+/// new root.
+pub fn make_nodes(explain: Explain, root: &Root) -> Result<(), CallError> {
     // Else the caller's umask takes write permission off null.
     let before = umask(Mode::empty());
     // Opened after the mount, so that it is the tmpfs and not the directory below it.
@@ -69,30 +98,7 @@ pub fn mount_dev(explain: Explain, root: &Root) -> Result<(), CallError> {
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
         explain.call(format!("symlink({target:?}, {link:?})"), made)?;
     }
-
-    // ptmxmode, because /dev/pts/ptmx has mode 000 unless it is given one; `newinstance`
-    // is what every mount of devpts is since Linux 4.7, and says so to older ones. A
-    // runtime adds gid=5 (the group tty) where that id is mapped.
-    // An instance of its own: numbers from 0, and no way to the terminals outside.
-    mount_on(
-        explain,
-        root,
-        "devpts",
-        "/dev/pts",
-        plain,
-        "newinstance,ptmxmode=0666,mode=0620",
-    )?;
-    // For shm_open(3) and sem_open(3), which are files here. Nobody needs a device or a
-    // program in it. Without size= it may take half of the memory; Docker says 64 MB.
-    let data = MsFlags::MS_NODEV;
-    mount_on(
-        explain,
-        root,
-        "tmpfs",
-        "/dev/shm",
-        plain | data,
-        "mode=1777",
-    )
+    Ok(())
 }
 
 /// It belongs to nobody that is mapped here, and works by its mode, 0666.

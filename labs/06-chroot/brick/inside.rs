@@ -8,7 +8,7 @@
 //!
 //! Read: openat2(2), symlink(7), proc_pid_fd(5)
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -52,6 +52,11 @@ impl Root {
         path_of(&self.fd)
     }
 
+    /// The directory itself, for calls that take one.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
     /// Opens a path of the new root, without any right but to name it (O_PATH).
     /// ENOENT where nothing is there and nothing was to be made.
     pub fn inside(&self, explain: Explain, path: &Path, make: Make) -> Result<OwnedFd, CallError> {
@@ -70,16 +75,53 @@ impl Root {
         )
     }
 
+    /// The same for a directory whose place has to be exactly this path: made where it
+    /// is missing, refused (ELOOP) where a link is on the way, even one that stays
+    /// inside.
+    pub fn inside_without_links(
+        &self,
+        explain: Explain,
+        path: &Path,
+    ) -> Result<OwnedFd, CallError> {
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS);
+        let mut opened = openat2(self.fd.as_fd(), path, how);
+        if matches!(opened, Err(Errno::ENOENT)) {
+            self.make(explain, path, Make::Directory)?;
+            opened = openat2(self.fd.as_fd(), path, how);
+        }
+        explain.call_returning(
+            format!(
+                "openat2({}, {path:?}, {{O_PATH|O_DIRECTORY|O_CLOEXEC, \
+                 RESOLVE_IN_ROOT|RESOLVE_NO_SYMLINKS}})",
+                self.fd.as_raw_fd()
+            ),
+            opened,
+            |fd| fd.as_raw_fd().into(),
+        )
+    }
+
     /// Every directory on the way that is missing, then the thing itself.
     fn make(&self, explain: Explain, path: &Path, make: Make) -> Result<(), CallError> {
+        let missing = |way: &Path| matches!(self.resolve(way, OFlag::O_PATH), Err(Errno::ENOENT));
+        // There, or in the way: the last openat2 tells which.
+        if !missing(path) {
+            return Ok(());
+        }
+        // Mostly it is but the end that is missing.
+        let only_end = path.parent().is_some_and(|above| !missing(above));
         let mut way = std::path::PathBuf::new();
         // Part by part, because a link in the middle may lead anywhere in the root, and
         // what is missing has to be made where it leads to.
         for part in path.components() {
             let above = way.clone();
             way.push(part);
-            // There, or in the way: the last openat2 tells which.
-            if !matches!(self.resolve(&way, OFlag::O_PATH), Err(Errno::ENOENT)) {
+            let is_missing = match only_end {
+                true => way == path,
+                false => missing(&way),
+            };
+            if !is_missing {
                 continue;
             }
             // Both are made by name in a directory that was resolved in the root.

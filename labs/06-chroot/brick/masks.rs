@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{SFlag, fstat};
 
-use super::binds::set_attributes;
+use super::binds::{Attributes, set_attributes};
 use super::inside::{Make, Root, path_of};
 use crate::explain::{CallError, Explain};
 
@@ -107,7 +107,7 @@ pub fn make_read_only(explain: Explain, root: &Root, path: &Path) -> Result<(), 
     let bound = root.inside(explain, path, Make::Nothing)?;
     // Adds the flag and leaves the others. MS_REMOUNT sets all anew, and dropping one
     // that is locked (nosuid, nodev, noexec) is EPERM in a user namespace.
-    set_attributes(explain, &bound, libc::MOUNT_ATTR_RDONLY, None)
+    set_attributes(explain, &bound, Attributes::READ_ONLY, None)
 }
 
 /// Each kernel has other files, by its version and configuration, and both lists

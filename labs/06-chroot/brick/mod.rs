@@ -24,9 +24,9 @@ mod escape;
 mod inside;
 mod masks;
 
-pub use binds::{Bind, IdMap, bind};
+pub use binds::{Attributes, Bind, IdMap, bind, move_mount, open_tree, set_attributes};
 pub use build::{build, needed_files};
-pub use device::{mount_dev, mount_proc_with};
+pub use device::{make_nodes, mount_dev, mount_proc_with};
 pub use enter::{bind_root, chroot_into, close_descriptors, pivot_into};
 pub use escape::escape;
 pub use inside::{Make, Root, path_of};

@@ -43,6 +43,17 @@ pub fn commit(explain: Explain, upper: &Path, class: Class, to: &Path) -> anyhow
     copy.raw(explain, class, upper, to, false)
 }
 
+/// Copies what a directory holds, mounts and all, into `to`, a directory that is there
+/// and empty. `to` gets the owner, mode and times of `from` as well.
+pub fn fill(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let mut copy = Copy::default();
+    for entry in named(from, fs::read_dir(from))? {
+        let name = entry?.file_name();
+        copy.plain(&from.join(&name), &to.join(&name))?;
+    }
+    dress(from, &named(from, fs::metadata(from))?, to)
+}
+
 /// Files that have several names, by device and inode, and their first copy.
 #[derive(Default)]
 struct Copy {
@@ -103,6 +114,20 @@ impl Copy {
             }
         }
         Ok(())
+    }
+
+    /// A tree that is no layer: nothing in it is a whiteout.
+    fn plain(&mut self, from: &Path, to: &Path) -> anyhow::Result<()> {
+        let metadata = named(from, fs::symlink_metadata(from))?;
+        if !metadata.is_dir() {
+            return self.file(from, from, &metadata, to);
+        }
+        named(to, fs::create_dir(to))?;
+        for entry in named(from, fs::read_dir(from))? {
+            let name = entry?.file_name();
+            self.plain(&from.join(&name), &to.join(&name))?;
+        }
+        dress(from, &metadata, to)
     }
 
     fn file(

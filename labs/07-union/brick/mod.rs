@@ -21,7 +21,9 @@ mod mount;
 
 pub use btrfs::{Subvolume, snapshot, subvolumes};
 pub use changes::{Change, Kind, changes};
-pub use copy::{commit, flatten};
+pub use copy::{commit, fill, flatten};
 pub use layers::{Entry, Part, Union};
-pub use marks::{Class, is_whiteout, mark, set_mark, whiteout};
+pub use marks::{
+    Class, attribute, attributes, is_whiteout, mark, set_attribute, set_mark, whiteout,
+};
 pub use mount::{Overlay, in_user_namespace};

@@ -52,6 +52,11 @@ pub struct Overlay {
     pub upper: Option<(PathBuf, PathBuf)>,
     /// Where its marks are kept.
     pub class: Class,
+    /// Whether nothing of it need be on the disk when it is unmounted. Otherwise the
+    /// kernel then writes *all* of the upper directory's file system out (`syncfs`),
+    /// whoever it is of. Such an overlay is mounted once: afterwards the kernel cannot
+    /// know what is missing, and refuses. Linux 5.10.
+    pub volatile: bool,
 }
 
 /// Whether this process is in a user namespace other than the first: there the
@@ -133,6 +138,15 @@ impl Overlay {
                 fsconfig(&fs, Command::SetFlag, Some("userxattr"), None),
             )?;
         }
+        if self.volatile {
+            explain.call(
+                format!(
+                    "fsconfig({}, FSCONFIG_SET_FLAG, \"volatile\", NULL, 0)",
+                    fs.as_raw_fd()
+                ),
+                fsconfig(&fs, Command::SetFlag, Some("volatile"), None),
+            )?;
+        }
         explain.call(
             format!(
                 "fsconfig({}, FSCONFIG_CMD_CREATE, NULL, NULL, 0)",
@@ -191,6 +205,9 @@ impl Overlay {
         }
         if self.class == Class::User {
             options += ",userxattr";
+        }
+        if self.volatile {
+            options += ",volatile";
         }
         options
     }
@@ -298,6 +315,7 @@ mod tests {
 
     fn overlay(layers: &[&str]) -> Overlay {
         Overlay {
+            volatile: false,
             lower: layers.iter().map(PathBuf::from).collect(),
             upper: Some(("/srv/u".into(), "/srv/w".into())),
             class: Class::User,

@@ -78,6 +78,7 @@ impl Mount {
             absolute(path).with_context(|| format!("{}: not a path", path.display()))
         };
         let overlay = Overlay {
+            volatile: false,
             lower: self.lower.iter().map(whole).collect::<Result<_, _>>()?,
             upper: match self.upper.iter().zip(&self.work).next() {
                 Some((upper, work)) => Some((whole(upper)?, whole(work)?)),
