@@ -11,6 +11,7 @@ use super::run::{Changes, Checkpoint, Run, is_ignored};
 use super::texts::Texts;
 use crate::check::verdict::{Check, Explanation, Status};
 use crate::state::difference::{changed, is_empty};
+use crate::state::in_order;
 use crate::state::symbols::Symbols;
 use crate::state::vocabulary::{Fact, FactKind, Shape, facts_in, value_at};
 
@@ -225,7 +226,8 @@ impl Comparison<'_> {
         } else {
             let change = self.changes.symbols.apply(&checkpoint.change);
             let explanation = explain::explain(texts, &mismatches, &change);
-            self.push(id, title, Status::Fail, None, Some(rest), Some(explanation));
+            let rest = Some(in_order(rest));
+            self.push(id, title, Status::Fail, None, rest, Some(explanation));
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::state::difference::ABSENT;
+use crate::state::in_order;
 
 /// An expectation, in the shape of the observation: branches down to facts.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,14 +59,16 @@ impl Tree {
         }
     }
 
-    /// As it is written in the file.
+    /// As it is written in the file, in the order of the alphabet.
     pub fn to_value(&self) -> Value {
         match self {
-            Self::Branch(branches) => branches
-                .iter()
-                .map(|(key, tree)| (key.clone(), tree.to_value()))
-                .collect(),
-            Self::Pattern(pattern) => pattern.to_value(),
+            Self::Branch(branches) => {
+                let values = branches
+                    .iter()
+                    .map(|(key, tree)| (key.clone(), tree.to_value()));
+                in_order(values.collect())
+            }
+            Self::Pattern(pattern) => in_order(pattern.to_value()),
         }
     }
 

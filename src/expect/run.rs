@@ -6,6 +6,7 @@ use super::parse::AFTER;
 use super::pattern::glob_matches;
 use crate::state::difference::difference;
 use crate::state::facts::Observation;
+use crate::state::in_order;
 use crate::state::symbols::Symbols;
 use crate::state::vocabulary::{Field, OBSERVATION, Shape, field};
 
@@ -41,7 +42,7 @@ impl Changes {
     /// A name reached twice counts the first time.
     pub fn of(run: &Run, ignore: &[String]) -> Self {
         let value = |name: &str, observation: &Observation| {
-            let mut value = serde_json::to_value(observation).unwrap_or_default();
+            let mut value = in_order(serde_json::to_value(observation).unwrap_or_default());
             forget(&mut value, name, "", ignore);
             value
         };

@@ -13,3 +13,10 @@ pub mod symbols;
 pub mod vocabulary;
 
 pub use difference::difference;
+
+/// A value with the names of each object in the order of the alphabet: two of the same
+/// content are read and recorded the same, whoever made them.
+pub fn in_order(mut value: serde_json::Value) -> serde_json::Value {
+    value.sort_all_objects();
+    value
+}

@@ -16,6 +16,7 @@ use crate::state::facts::{
     Cgroup, Chain, Id, Ids, Interface, IpcObject, Mount, NamespaceId, NamespaceKind, Process,
     UnmappedId,
 };
+use crate::state::in_order;
 use crate::state::symbols::Symbols;
 
 /// How far a line of the page may go.
@@ -719,7 +720,7 @@ fn data(here: &Subject, there: &Subject) -> Result<Value> {
     Ok(json!({
         "process": label(here),
         "against": label(there),
-        "difference": symbols.apply(&change).get("process").unwrap_or(&json!({})),
+        "difference": in_order(symbols.apply(&change)).get("process").unwrap_or(&json!({})),
     }))
 }
 

@@ -1,2 +1,0 @@
-mkdir -p /srv/root/data /srv/volume
-echo shared >/srv/volume/file
