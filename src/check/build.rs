@@ -1,10 +1,12 @@
 //! Building a Rust exercise, apart from the runner: one that does not compile
 //! is shown with the compiler's own message and breaks nothing.
 
+use std::cell::OnceCell;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -12,6 +14,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::course::catalogue::{Catalogue, Exercise};
+use crate::course::spec::Program;
+use crate::sandbox::Unsupported;
 
 /// What became of a build.
 pub enum Built {
@@ -26,6 +30,7 @@ pub struct Builder {
     root: PathBuf,
     target: PathBuf,
     externs: Option<Externs>,
+    engine: OnceCell<PathBuf>,
 }
 
 /// Where the compiled dependencies of the package `exercises` lie.
@@ -48,7 +53,57 @@ impl Builder {
             root,
             target,
             externs: None,
+            engine: OnceCell::new(),
         }
+    }
+
+    /// Where a program of the workspace lies, built anew where its sources have
+    /// changed; cargo is asked once. Without cargo, or in somebody else's
+    /// workspace, it is the one beside this program, which was built with it.
+    ///
+    /// # Errors
+    /// [`Unsupported`] where there is neither.
+    pub fn program(&self, program: Program) -> Result<PathBuf> {
+        if let Some(path) = self.engine.get() {
+            return Ok(path.clone());
+        }
+        let (name, manifest) = (program.name(), self.root.join("Cargo.toml"));
+        let beside = std::env::current_exe().map(|own| own.with_file_name(name));
+        let beside = beside.ok().filter(|path| path.is_file());
+        // The workspace's own target: most of it is built there already.
+        let own = self.root.join("target");
+        let target = match is_writable(&own) {
+            true => own,
+            false => self.target.join("programs"),
+        };
+        let others = target.starts_with(&self.target) && beside.is_some();
+        let output = (manifest.is_file() && !others).then(|| {
+            let arguments = ["build", "--quiet", "-p", name, "--bin", name];
+            self.cargo_of(&manifest, &target, &arguments)
+        });
+        let path = match (output, beside) {
+            (Some(Ok(output)), _) if output.status.success() => target.join("debug").join(name),
+            // Whoever changes the engine is not to be shown the one before.
+            (Some(Ok(output)), _) if is_refused(&output.stderr) => {
+                let why = first_error(&output.stderr);
+                let remedy = format!("`cargo build -p {name}` shows where");
+                return Err(
+                    Unsupported(format!("{name} does not compile: {why}; {remedy}")).into(),
+                );
+            }
+            // What cargo could not fetch may have been built before.
+            (_, Some(beside)) => beside,
+            (Some(Ok(output)), None) => {
+                let why = first_error(&output.stderr);
+                let remedy = format!("`cargo build -p {name}` tells more");
+                return Err(Unsupported(format!("{name} does not build: {why}; {remedy}")).into());
+            }
+            _ => {
+                let remedy = format!("install Rust, then `cargo build -p {name}`");
+                return Err(Unsupported(format!("{name} is not built here; {remedy}")).into());
+            }
+        };
+        Ok(self.engine.get_or_init(|| path).clone())
     }
 
     /// Builds the student's own work: their package, their `Cargo.toml`.
@@ -129,6 +184,11 @@ impl Builder {
     }
 
     fn cargo(&self, arguments: &[&str]) -> Result<Output> {
+        let manifest = self.root.join("exercises/Cargo.toml");
+        self.cargo_of(&manifest, &self.target, arguments)
+    }
+
+    fn cargo_of(&self, manifest: &Path, target: &Path, arguments: &[&str]) -> Result<Output> {
         let color = if std::io::stderr().is_terminal() {
             "always"
         } else {
@@ -137,8 +197,8 @@ impl Builder {
         Command::new("cargo")
             .args(arguments)
             .arg("--manifest-path")
-            .arg(self.root.join("exercises/Cargo.toml"))
-            .env("CARGO_TARGET_DIR", &self.target)
+            .arg(manifest)
+            .env("CARGO_TARGET_DIR", target)
             .env("CARGO_TERM_COLOR", color)
             .current_dir(&self.root)
             // Variables of the cargo that may have started this very program.
@@ -151,6 +211,54 @@ impl Builder {
 /// The program's name in `exercises/Cargo.toml`: `1-2-hostname-in-rust`.
 pub fn binary_name(exercise: &Exercise) -> String {
     format!("{}-{}", exercise.id.replace('.', "-"), exercise.name)
+}
+
+/// What the kernel loads of a program: an ELF file up to the end of its last
+/// segment. After that come names and lines for debuggers, most of a file that
+/// is copied into each sandbox.
+pub fn loaded(program: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(program);
+    file.and_then(|file| {
+        let mut header = [0; HEADERS];
+        let length = file.read_at(&mut header, 0)?;
+        let end = segments_end(&header[..length]).unwrap_or(u64::MAX);
+        file.take(end).read_to_end(&mut bytes)
+    })
+    .with_context(|| format!("read {}", program.display()))?;
+    // The table of sections lies behind, too: none.
+    if segments_end(&bytes).is_some() {
+        bytes[0x28..0x30].fill(0);
+        bytes[0x3c..0x40].fill(0);
+    }
+    Ok(bytes)
+}
+
+/// Where an ELF file's program headers lie, right after its own.
+const HEADERS: usize = 4096;
+
+/// The end of what an ELF file of 64 bits has for the loader. See elf(5).
+fn segments_end(header: &[u8]) -> Option<u64> {
+    const LITTLE_64: [u8; 6] = [0x7f, b'E', b'L', b'F', 2, 1];
+    let number = |at: usize, length: usize| -> Option<u64> {
+        let bytes = header.get(at..at + length)?;
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+        )
+    };
+    if !header.starts_with(&LITTLE_64) {
+        return None;
+    }
+    // e_phoff, e_phentsize, e_phnum; of each p_offset and p_filesz.
+    let (start, size, count) = (number(0x20, 8)?, number(0x36, 2)?, number(0x38, 2)?);
+    let ends = (0..count).map(|index| {
+        let at = usize::try_from(start + index * size).ok()?;
+        number(at + 8, 8)?.checked_add(number(at + 0x20, 8)?)
+    });
+    ends.collect::<Option<Vec<u64>>>()?.into_iter().max()
 }
 
 /// A library that cargo says it has built: name and path of its `.rlib`.
@@ -172,10 +280,56 @@ fn is_writable(directory: &Path) -> bool {
     nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK).is_ok()
 }
 
+/// Whether it was the compiler who refused, and not cargo.
+fn is_refused(text: &[u8]) -> bool {
+    String::from_utf8_lossy(text).contains("error: could not compile")
+}
+
+/// The compiler's first error, else its last word.
+fn first_error(text: &[u8]) -> String {
+    let all = String::from_utf8_lossy(text);
+    let error = all.lines().find(|line| line.starts_with("error"));
+    error.map_or_else(|| last_line(text), str::to_owned)
+}
+
 fn last_line(text: &[u8]) -> String {
     String::from_utf8_lossy(text)
         .lines()
         .last()
         .unwrap_or("no message")
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    use super::*;
+
+    #[test]
+    fn what_is_loaded_of_a_program_runs_without_the_rest() {
+        let own = std::env::current_exe().unwrap();
+        let bytes = loaded(&own).unwrap();
+        assert!((bytes.len() as u64) < fs::metadata(&own).unwrap().len());
+        let copy = std::env::temp_dir().join(format!("tp-loaded-{}", std::process::id()));
+        // Written by another process: a thread here may fork while it is open for
+        // writing, and such a file is not executed.
+        let script = "cat >\"$0\" && chmod 755 \"$0\" && exec \"$0\" --list";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(&copy).stdin(Stdio::piped());
+        let mut child = shell.stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&bytes).unwrap();
+        let output = child.wait_with_output();
+        fs::remove_file(&copy).unwrap();
+        let list = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(list.contains("what_is_loaded_of_a_program"), "{list}");
+    }
+
+    #[test]
+    fn what_is_no_program_is_taken_whole() {
+        let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        assert_eq!(loaded(&text).unwrap(), fs::read(&text).unwrap());
+        assert_eq!(segments_end(b"\x7fELF\x02\x01"), None);
+    }
 }

@@ -220,7 +220,7 @@ fn untouched(checker: &mut Checker, exercise: &Exercise, complaints: &mut Compla
             mode: 0o755,
             content: b"exit 0\n".to_vec(),
         };
-        let mut plan = super::run::plan(exercise, program.clone())?;
+        let mut plan = checker.plan(exercise, program.clone())?;
         plan.argv = vec!["/bin/sh".to_owned(), program.path];
         let idle = super::run::record(&plan)?.run;
         let names = expected.checkpoints.iter().map(|(name, _)| name.clone());

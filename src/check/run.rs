@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use nix::sys::signal::Signal;
 
-use super::build::{Builder, Built};
+use super::build::{Builder, Built, loaded};
 use super::verdict::{Check, ExerciseResult, Explanation, Status};
 use crate::course::catalogue::{Catalogue, Exercise, Kind};
 use crate::course::files;
@@ -108,7 +108,20 @@ impl<'a> Checker<'a> {
 
     /// Runs the program in a sandbox and records all that was seen.
     pub fn record(&self, exercise: &Exercise, program: StagedFile) -> Result<Recorded> {
-        record(&plan(exercise, program)?)
+        record(&self.plan(exercise, program)?)
+    }
+
+    /// What runs in the sandbox for this exercise, with this program.
+    pub fn plan(&self, exercise: &Exercise, program: StagedFile) -> Result<Plan> {
+        let mut plan = plan(exercise, program)?;
+        for program in &exercise.spec.programs {
+            plan.files.push(StagedFile {
+                path: format!("{}/{}", sandbox::root::TOOLS, program.name()),
+                mode: 0o755,
+                content: loaded(&self.builder.program(*program)?)?,
+            });
+        }
+        Ok(plan)
     }
 
     /// The exercise's expected snapshot.
@@ -338,8 +351,8 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// What runs in the sandbox for this exercise, with this program.
-pub fn plan(exercise: &Exercise, program: StagedFile) -> Result<Plan> {
+/// What the exercise's own files say.
+fn plan(exercise: &Exercise, program: StagedFile) -> Result<Plan> {
     let mut argv = match exercise.kind {
         Kind::Rust => vec![program.path.clone()],
         Kind::Shell | Kind::Question => vec!["/bin/sh".to_owned(), program.path.clone()],

@@ -29,6 +29,9 @@ pub struct Spec {
     /// Whether a small root file system is offered at `/srv/rootfs`.
     #[serde(default)]
     pub rootfs: bool,
+    /// Programs of this workspace that are put into the machine, on its PATH.
+    #[serde(default)]
+    pub programs: Vec<Program>,
     /// Directories whose files are told, as the machine sees them: `/srv/upper`.
     #[serde(default, deserialize_with = "directories")]
     pub watch: Vec<String>,
@@ -147,6 +150,22 @@ impl Controller {
             Self::NetPrio => "net_prio",
             Self::PerfEvent => "perf_event",
             Self::Pids => "pids",
+        }
+    }
+}
+
+/// A program of this workspace that an exercise may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    MiniDocker,
+}
+
+impl Program {
+    /// The name of the program, and of its package.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MiniDocker => "mini-docker",
         }
     }
 }
@@ -303,6 +322,7 @@ mod tests {
     fn every_key_is_read_and_written_back() {
         let text = "version: 2\nkind: rust\nneeds: [overlay]\nlimits: {seconds: 3, memory: 64M, processes: 9}\n\
                     arguments: [sh, -c, checkpoint inside]\nrootfs: true\ncgroups: [memory, freezer]\n\
+                    programs: [mini-docker]\n\
                     unsupported: {cgroup-v2: why}\n\
                     watch: [/srv/upper]\nwatch_inside: [/merged]\nweights: {inside.process.hostname: 2}\n\
                     ignore: ['*.pids']\nman: [unshare(1)]\n";
@@ -351,6 +371,11 @@ mod tests {
                 "version: 1\nkind: shell\ncgroups: [ram]\n",
                 "exercise.yaml:3:",
                 "unknown variant `ram`",
+            ),
+            (
+                "version: 1\nkind: shell\nprograms: [docker]\n",
+                "exercise.yaml:3:",
+                "unknown variant `docker`",
             ),
             (
                 "version: 1\nkind: shell\nman: [a\n",

@@ -68,7 +68,7 @@ pub fn memberships(text: &str, frame: &Frame) -> BTreeMap<String, Cgroup> {
         .map(|(hierarchy, path)| {
             let base = frame.cgroup_base.get(hierarchy).map_or("/", String::as_str);
             let mut cgroup = Cgroup {
-                path: below(path, base),
+                path: frame.told(&below(path, base)),
                 limits: directory(&mounted, hierarchy, path)
                     .map(|directory| limits(hierarchy, &directory))
                     .unwrap_or_default(),

@@ -50,8 +50,10 @@ pub fn read(frame: &Frame, stopped: Option<i32>) -> Result<BTreeMap<String, Grou
     hidden.extend(&frame.hidden_pids);
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     let mut members: BTreeMap<String, BTreeMap<i32, Vec<String>>> = BTreeMap::new();
+    let mut names = BTreeMap::new();
     for subtree in &frame.subtrees {
         for (path, directory) in directories(&subtree.root)? {
+            let path = told(path, frame, &mut names);
             let group = groups.entry(path.clone()).or_default();
             fill(group, subtree, &directory);
             let told = pids(&directory).into_iter().filter(|pid| {
@@ -85,6 +87,24 @@ pub fn read(frame: &Frame, stopped: Option<i32>) -> Result<BTreeMap<String, Grou
         group.processes.sort();
     }
     Ok(groups)
+}
+
+/// The name of a cgroup, the same in each hierarchy; two that differ in an id
+/// alone are numbered.
+fn told(path: String, frame: &Frame, names: &mut BTreeMap<String, String>) -> String {
+    if let Some(name) = names.get(&path) {
+        return name.clone();
+    }
+    let plain = frame.told(&path);
+    let mut name = plain.clone();
+    for number in 2.. {
+        if !names.values().any(|other| *other == name) {
+            break;
+        }
+        name = format!("{plain} ({number})");
+    }
+    names.insert(path, name.clone());
+    name
 }
 
 /// The processes in the subtrees, whoever they are.

@@ -79,6 +79,15 @@ impl Frame {
     pub fn host() -> Self {
         Self::default()
     }
+
+    /// A path as it is told: of a throw-away machine without what would be another
+    /// the next time.
+    fn told(&self, path: &str) -> String {
+        match self.pid_depth {
+            0 => path.to_owned(),
+            _ => proc::without_digests(path),
+        }
+    }
 }
 
 /// Handles on the namespaces of a process, which keep them alive after it.

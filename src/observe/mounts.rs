@@ -159,9 +159,10 @@ pub fn table(lines: &[Line], frame: &Frame) -> Table {
     let usual = usual_propagation(lines);
     let mut table = Table::default();
     for (line, place) in lines.iter().zip(places(lines)) {
+        let point = frame.told(&line.point);
         let key = match place {
-            1 => line.point.clone(),
-            place => format!("{} ({place})", line.point),
+            1 => point,
+            place => format!("{point} ({place})"),
         };
         let mut mount = fact(line, frame);
         if line.propagation != usual {
@@ -258,13 +259,15 @@ fn fact(line: &Line, frame: &Frame) -> Mount {
         "cgroup" | "cgroup2" => cgroup_root(line, frame),
         _ => line.root.clone(),
     };
+    let root = frame.told(&root);
+    let super_options = super_options(line);
     Mount {
         fs_type: line.fs_type.clone(),
-        source: line.source.clone(),
+        source: frame.told(&line.source),
         root: (root != "/" && namespace.is_none()).then_some(root),
         namespace: namespace.map(|(_, id)| id),
         options,
-        super_options: super_options(line),
+        super_options: super_options.iter().map(|one| frame.told(one)).collect(),
         propagation: None,
     }
 }
@@ -304,7 +307,8 @@ fn super_options(line: &Line) -> BTreeSet<String> {
 
 /// The layers as one list, whether they were given one by one (`lowerdir+=`,
 /// since Linux 6.8) or all at once, and of what is switched off nothing: kernels
-/// differ in whether they say so.
+/// differ in whether they say so. `volatile` by this name, which newer ones show as
+/// a value of `fsync`.
 fn overlay_options(options: &[String]) -> BTreeSet<String> {
     let (mut layers, mut told) = (String::new(), BTreeSet::new());
     for option in options {
@@ -319,6 +323,9 @@ fn overlay_options(options: &[String]) -> BTreeSet<String> {
                 layers += value;
             }
             (_, "off" | "nofollow") => {}
+            ("fsync", "volatile") => {
+                told.insert(value.to_string());
+            }
             (name, _) if TOLD.contains(&name) => {
                 told.insert(option.clone());
             }
@@ -423,6 +430,8 @@ mod tests {
                 .into()
         );
         assert!(line("rw,redirect_dir=on,metacopy=on").contains("redirect_dir=on"));
+        assert_eq!(line("rw,fsync=volatile"), line("rw,volatile"));
+        assert_eq!(line("rw,fsync=volatile"), ["volatile".to_string()].into());
     }
 
     #[test]

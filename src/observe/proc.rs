@@ -160,6 +160,18 @@ impl Namespace {
     }
 }
 
+/// A path with each name of 64 hexadecimal digits as `ID`. Container engines draw
+/// such names at random, or compute them from what this machine has.
+pub fn without_digests(path: &str) -> String {
+    const DIGITS: usize = 64;
+    let names = path.split('/').map(|name| {
+        // `lowerdir=/…/ID/diff:/…`: names end at a slash anyway.
+        let digest = name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if digest { "ID" } else { name }
+    });
+    names.collect::<Vec<_>>().join("/")
+}
+
 /// Reads a file below a directory, at most [`READ_LIMIT`] bytes of it.
 pub fn read_at(dir: BorrowedFd<'_>, name: &str) -> Result<String, Errno> {
     let fd = openat(
@@ -231,4 +243,18 @@ pub fn read_path(path: &str) -> Option<String> {
     )
     .ok()?;
     read_fd(fd).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_random_names_of_containers_are_told_alike() {
+        let digest = "0123456789abcdef".repeat(4);
+        let told = without_digests(&format!("lowerdir=/l/{digest}/diff:/l/{digest}x/diff"));
+        assert_eq!(told, format!("lowerdir=/l/ID/diff:/l/{digest}x/diff"));
+        assert_eq!(without_digests(&format!("/docker/{digest}")), "/docker/ID");
+        assert_eq!(without_digests("/"), "/");
+    }
 }

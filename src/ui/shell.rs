@@ -46,7 +46,7 @@ pub fn open(checker: &Checker, exercise: &Exercise) -> Result<()> {
         });
     }
     let program = files.remove(0);
-    let mut plan = crate::check::run::plan(exercise, program)?;
+    let mut plan = checker.plan(exercise, program)?;
     plan.files.extend(files);
     plan = Plan {
         argv,

@@ -172,6 +172,52 @@ fn what_this_machine_lacks_makes_an_exercise_unsupported_and_never_failed() {
     assert_eq!(reason, "`ip` is not installed: sudo apt install iproute2");
 }
 
+/// A course whose workspace has a mini-docker of its own, and an exercise that
+/// keeps what it says.
+fn course_with_engine(source: &str) -> Course {
+    let course = Course::new();
+    let spec = "programs: [mini-docker]\nwatch: [/srv]\n";
+    let expected = "inside:\n  machine:\n    files:\n      \
+                    /srv/said: {type: file, mode: \"0644\", content: built here}\n\
+                    after:\n  machine:\n    files:\n      \
+                    /srv/said: {type: file, mode: \"0644\", content: built here}\n  \
+                    exit: {status: 0}\n";
+    let work = "mini-docker >/srv/said\n\"$@\"\n";
+    course.shell("1.1", "engine", spec, expected, work);
+    let package = "[package]\nname = \"mini-docker\"\nversion = \"0.0.1\"\nedition = \"2024\"\n\n\
+                   [[bin]]\nname = \"mini-docker\"\npath = \"main.rs\"\n";
+    course.folder.write("course/Cargo.toml", package);
+    course.folder.write("course/main.rs", source);
+    course
+}
+
+#[test]
+fn the_engine_that_an_exercise_asks_for_is_built_and_on_its_path() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let course = course_with_engine("fn main() {\n    println!(\"built here\");\n}\n");
+    let passed = document(&course, &["1.1"], 0);
+    assert_eq!(passed["exercises"][0]["status"], "pass", "{passed:#}");
+}
+
+#[test]
+fn an_engine_that_does_not_compile_is_told_and_is_not_the_students_fault() {
+    if !sandbox_or_skip() {
+        return;
+    }
+    let course = course_with_engine("fn main() {\n    let x: u8 = \"seven\";\n}\n");
+    let document = document(&course, &["1.1"], 77);
+    let exercise = &document["exercises"][0];
+    assert_eq!(exercise["status"], "unsupported", "{document:#}");
+    let reason = exercise["reason"].as_str().unwrap();
+    assert_eq!(
+        reason,
+        "mini-docker does not compile: error[E0308]: mismatched types; \
+         `cargo build -p mini-docker` shows where"
+    );
+}
+
 #[test]
 fn where_no_user_namespace_can_be_made_nothing_runs_and_the_remedy_is_told() {
     let course = course(HONEST);
