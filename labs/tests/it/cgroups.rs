@@ -5,12 +5,16 @@
 //! the test fails.
 
 use std::fs;
+use std::net::UdpSocket;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use labs::cgroups::bpf::Instruction;
 use labs::cgroups::{Group, Machine, Version, cpu, memory};
+use nix::errno::Errno;
 use serde_json::Value;
 
 use crate::support::{Payload, difference, other_hierarchies, peers, printed, shell};
@@ -426,11 +430,167 @@ fn what_is_sent_carries_the_class_of_its_cgroup() {
     assert_eq!(seen, ["0", "1", "1", "1", "2"], "{error}");
 }
 
+/// Runs a script beside a v1 controller's hierarchy, on a mount point of the
+/// test's own in a mount namespace of its own; `None`, said aloud, where that may
+/// not be. The script has `$vfs` for a `cgroup-vfs` there, and a cgroup `a`.
+///
+/// A hierarchy is on every process's list as soon as it is mounted, and may outlive
+/// its last mount: only in a virtual machine (`.ci/vm`) is that nobody else's affair.
+fn with_v1(controller: &str, unshare: &str, script: &str) -> Option<String> {
+    if !is_root() {
+        elsewhere("v1 hierarchies are mounted by root alone");
+        return None;
+    }
+    if std::env::var_os("TP_VM").is_none() {
+        elsewhere("every process of a machine sees a new hierarchy: `.ci/vm` mounts it");
+        return None;
+    }
+    // Its number; 0 while nothing of it is mounted.
+    let hierarchy = || {
+        let table = fs::read_to_string("/proc/cgroups").unwrap_or_default();
+        let line = table.lines().find(|line| line.starts_with(controller))?;
+        line.split_whitespace().nth(1).map(str::to_owned)
+    };
+    let Some(before) = hierarchy() else {
+        elsewhere(&format!("this kernel has no {controller}"));
+        return None;
+    };
+    let _alone = other_hierarchies();
+    let scene = Scene::named();
+    let point = std::env::temp_dir().join(&scene.name);
+    fs::create_dir(&point).unwrap();
+    let script = format!(
+        "vfs='cgroup-vfs --at {point}'
+         cgroup-vfs mount {controller} {point}
+         $vfs create a
+         trap '$vfs delete a; umount {point}' EXIT
+         {script}",
+        point = point.display(),
+    );
+    let file = std::env::temp_dir().join(format!("{}.sh", scene.name));
+    fs::write(&file, script).unwrap();
+    let output = shell(&format!("unshare {unshare} sh -eu {}", file.display()));
+    fs::remove_file(&file).unwrap();
+    // It shows nothing here, and is not in use.
+    fs::remove_dir(&point).unwrap();
+    let error = error_of(&output);
+    assert!(output.status.success(), "{error}");
+    // Without a cgroup it ends with its last mount; one of somebody else's stays.
+    until("the end of the hierarchy", || {
+        before != "0" || hierarchy().as_deref() == Some("0")
+    });
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_class_of_v1_is_on_what_the_sockets_of_its_cgroup_send() {
+    if !peers(&["nft", "ip", "bash"]) {
+        return;
+    }
+    let script = "
+        ip link set lo up
+        nft add table inet t
+        nft add chain inet t output \"{ type filter hook output priority 0; }\"
+        nft add rule inet t output udp dport 9 meta cgroup 0x10002 counter
+        send='echo hi >/dev/udp/127.0.0.1/9'
+        seen() { nft list ruleset | grep -o 'packets [0-9]*'; }
+        $vfs exec a bash -c \"$send\"; seen
+        $vfs set a net-class=1:2
+        $vfs get a net-class net_cls.classid
+        $vfs exec a bash -c \"$send\"; seen
+        bash -c \"$send\"; seen
+        $vfs set a net-class=0:0
+        $vfs exec a bash -c \"$send\"; seen";
+    let Some(seen) = with_v1("net_cls", "--net --mount", script) else {
+        return;
+    };
+    let expected = "packets 0\nnet-class: 1:2\nnet_cls.classid: 65538\n\
+                    packets 1\npackets 1\npackets 1\n";
+    assert_eq!(seen, expected);
+}
+
+/// Lets a socket take only what comes with that priority: a BPF program, as
+/// those of the chapter, but on a socket. `bpf(BPF_PROG_LOAD)`, `SO_ATTACH_BPF`.
+fn take_only(socket: &UdpSocket, priority: i32) -> nix::Result<()> {
+    const BPF_PROG_LOAD: u32 = 5;
+    const SOCKET_FILTER: u64 = 1;
+    // `return packet->priority == priority ? all of it : nothing;`
+    let program = [
+        Instruction::load(2, 1, 32),
+        Instruction::set(0, 0),
+        Instruction::skip_unless(2, priority, 1),
+        Instruction::set(0, i32::MAX),
+        Instruction::exit(),
+    ];
+    let license = c"GPL";
+    let mut attributes = [0_u64; 16];
+    attributes[0] = SOCKET_FILTER | (program.len() as u64) << 32;
+    attributes[1] = program.as_ptr() as u64;
+    attributes[2] = license.as_ptr() as u64;
+    // SAFETY: the pointers and the size belong to arrays that live here.
+    let loaded = Errno::result(unsafe {
+        let attributes = attributes.as_ptr();
+        libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, attributes, 128)
+    })?;
+    // SAFETY: a descriptor that the kernel has just given, and ours alone.
+    let loaded = unsafe { OwnedFd::from_raw_fd(loaded as i32) };
+    let number = loaded.as_raw_fd();
+    // SAFETY: an option of four bytes.
+    Errno::result(unsafe {
+        let (socket, option) = (socket.as_raw_fd(), (&raw const number).cast());
+        libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_ATTACH_BPF, option, 4)
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_priority_of_v1_is_on_what_its_cgroup_sends_over_that_interface() {
+    if !peers(&["bash"]) {
+        return;
+    }
+    // No network of the test's own: net_prio knows the interfaces of the first
+    // network namespace alone. So a socket counts, and nothing of it is changed.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    if is_root() {
+        take_only(&socket, 65538).unwrap();
+    }
+    let script = format!(
+        "sort /sys/class/net/*/ifindex | wc -l
+         $vfs get a net_prio.ifpriomap | wc -l
+         send='echo $0 >/dev/udp/127.0.0.1/{port}'
+         $vfs exec a bash -c \"$send\" before
+         $vfs set a net-prio=lo:65538
+         bash -c \"$send\" outside
+         $vfs exec a bash -c \"$send\" inside
+         $vfs set a net-prio=lo:0
+         $vfs exec a bash -c \"$send\" after
+         $vfs set a net-prio=lo:65538
+         $vfs exec a bash -c \"$send\" again"
+    );
+    let Some(seen) = with_v1("net_prio", "--mount", &script) else {
+        return;
+    };
+    let interfaces: Vec<&str> = seen.lines().collect();
+    assert_eq!(interfaces[0], interfaces[1], "net_prio knows all of them");
+    let received = || {
+        let mut buffer = [0; 16];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    // All are here since they were sent, and those without it were not taken.
+    socket.set_nonblocking(true).unwrap();
+    assert_eq!([received(), received()], ["inside\n", "again\n"]);
+    let rest = socket.recv(&mut [0; 16]).unwrap_err();
+    assert_eq!(rest.kind(), std::io::ErrorKind::WouldBlock);
+}
+
 #[test]
 fn a_hierarchy_that_is_not_mounted_is_mounted_on_a_place_of_ones_own() {
     if !is_root() {
         return elsewhere("v1 hierarchies are mounted by root alone");
     }
+    let alone = other_hierarchies();
     let own = fs::read_to_string("/proc/self/cgroup").unwrap();
     if own.lines().all(|line| line.starts_with("0::")) {
         return elsewhere("a machine of v2 alone mounts no v1 hierarchy");
@@ -451,7 +611,6 @@ fn a_hierarchy_that_is_not_mounted_is_mounted_on_a_place_of_ones_own() {
     );
     let file = std::env::temp_dir().join(format!("{}.sh", scene.name));
     fs::write(&file, script).unwrap();
-    let alone = other_hierarchies();
     let output = shell(&format!("unshare --mount sh -eu {}", file.display()));
     let name = format!("name={}", scene.name);
     // A hierarchy ends with its last mount if no cgroup is left in it. One that has just

@@ -21,8 +21,9 @@
 //!
 //! Every block gets a machine of its own: new user, mount, PID, UTS, network, IPC
 //! and cgroup namespaces, host name `machine`, every mount shared as systemd has
-//! it, empty /tmp, /run and /home, and never more privileges on the real machine
-//! than an ordinary user. All commands of a block go to one shell.
+//! it, empty /tmp, /run and /home, an empty store for mini-docker, and never more
+//! privileges on the real machine than an ordinary user. All commands of a block go
+//! to one shell.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -140,6 +141,8 @@ mount --make-rshared /
 hostname machine
 ! command -v ip >/dev/null || ip link set lo up
 cd /home/you
+# The engine's store: like all else gone with the machine.
+export MINI_DOCKER_ROOT=/home/you/.mini-docker
 export HOME=/home/you PATH=/run/labs:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 echo ready
 if [ "$1" = root ]; then
@@ -415,6 +418,8 @@ fn missing(step: &Step, programs: &Path) -> Option<String> {
         "/bin",
     ];
     step.command
+        // What is between `$(` and `)` is a command of its own.
+        .replace("$(", ";")
         .split(['|', ';', '&', '\n'])
         .filter_map(|part| part.split_whitespace().find(|word| !word.contains('=')))
         .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))

@@ -16,6 +16,7 @@ const PROGRAMS: &[&str] = &[
     "reducecap",
     "mini-chroot",
     "union-fs",
+    "mini-docker",
 ];
 
 /// The labs' programs in a folder that any user may read.

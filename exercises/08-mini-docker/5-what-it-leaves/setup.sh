@@ -1,0 +1,9 @@
+set -e
+# The image `lab`: `base`, and in it the program that calls for a look.
+mini-docker create --name made base
+mini-docker cp /opt/tp/bin/checkpoint made:/bin/checkpoint
+mkdir /root/work/www
+echo draft >/root/work/www/draft
+mini-docker cp /root/work/www made:/www
+mini-docker commit made lab
+mini-docker rm made

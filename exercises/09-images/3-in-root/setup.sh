@@ -1,0 +1,3 @@
+mkdir -p /srv/host /srv/root/srv/host
+echo machine >/srv/host/note
+ln -s /srv/host /srv/root/etc

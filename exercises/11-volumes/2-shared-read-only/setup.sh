@@ -1,0 +1,2 @@
+mkdir -p /srv/root/data /srv/volume
+echo shared >/srv/volume/file

@@ -1,0 +1,15 @@
+# caught by: inside.machine.firewall.ip filter forward
+# Input is for what is addressed to the machine itself.
+# Networks that reach the world, and not each other.
+
+nft add table ip filter
+nft add chain ip filter forward '{ type filter hook input priority filter; }'
+# First, as the first verdict counts: an answer goes into the network as well.
+nft add rule ip filter forward ct state established,related accept
+# By where a packet goes, not by where it comes from: so the world does not get in either.
+nft add rule ip filter forward oifname front drop
+nft add rule ip filter forward oifname back drop
+
+ip netns exec web ping -q -c 1 -W 2 192.0.2.2
+ip netns exec web ping -q -c 1 -W 1 10.2.0.2
+exec "$@"
