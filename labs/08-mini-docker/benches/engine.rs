@@ -656,10 +656,13 @@ impl Engine {
 
     fn podman(folder: &Path, _cgroup: &str) -> Result<Self> {
         let here = folder.display();
+        let rows = folder.parent().and_then(Path::file_name);
+        // At most 50 characters; /run is this machine's own.
+        let run = Path::new("/run").join(rows.unwrap_or_default());
         let words = [
             "podman".into(),
             format!("--root={here}/store"),
-            format!("--runroot={here}/run"),
+            format!("--runroot={}", run.display()),
             format!("--network-config-dir={here}/network"),
             format!("--tmpdir={here}/tmp"),
             "--cgroup-manager=cgroupfs".into(),
