@@ -130,7 +130,9 @@ fn without_root(
     lease.servers.extend(servers::start(sockets, lease.pid)?);
     match uplink::start(engine, &container.id, lease.pid) {
         Ok(program) => lease.servers.extend(program),
-        Err(error) => connected.warnings.push(format!("{error:#}")),
+        Err(error) => connected.warnings.push(format!(
+            "the container has no way out of its network: {error:#}"
+        )),
     }
     held.leases.containers.insert(container.id.clone(), lease);
     held.save()
